@@ -1,0 +1,49 @@
+# make run      build, and serve the demo workspace of config/ on http://localhost:8080
+# make test     every test: Rust, and the official Python clients against a running brickyard
+# make lint     formatting and clippy, warnings are errors
+# make check    parse config/, resolve every reference, bind nothing
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BRICKYARD := $(TARGET)/debug/brickyard
+PYTHON ?= python3
+PYTHONS := $(TARGET)/python
+
+.DEFAULT_GOAL := run
+.PHONY: run test test-rust test-python lint check
+
+# `exec`: Ctrl-C and SIGTERM reach brickyard itself, and the weather service sees its parent go.
+run: $(BRICKYARD)
+	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) config/agents/weather_service.py & fi; \
+	exec $(BRICKYARD) serve --config config
+
+check: $(BRICKYARD)
+	$(BRICKYARD) check --config config
+
+.PHONY: $(BRICKYARD)
+$(BRICKYARD):
+	cargo build --locked --bin brickyard
+
+test: test-rust test-python
+
+test-rust: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
+test-rust: $(PYTHONS)/newest/.ready
+	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --locked --workspace; \
+	else set -x; cargo test --locked --workspace; fi
+
+# One virtual environment a set of clients. Agents of the tests run in it too, so none is installed twice.
+test-python: export BRICKYARD_BIN = $(BRICKYARD)
+test-python: $(BRICKYARD) $(PYTHONS)/sdk-0.94/.ready $(PYTHONS)/newest/.ready
+	$(PYTHONS)/sdk-0.94/bin/python -m pytest tests/python
+	$(PYTHONS)/newest/bin/python -m pytest tests/python
+
+UV = $(or $(shell command -v uv 2>/dev/null),$(PYTHONS)/uv/bin/uv)
+
+$(PYTHONS)/%/.ready: tests/python/%.txt
+	@test -x "$(UV)" || { $(PYTHON) -m venv $(PYTHONS)/uv && $(PYTHONS)/uv/bin/python -m pip install --quiet uv; }
+	$(UV) venv --quiet --clear --python $(PYTHON) $(PYTHONS)/$*
+	$(UV) pip install --quiet --python $(PYTHONS)/$*/bin/python -r $<
+	@touch $@
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings

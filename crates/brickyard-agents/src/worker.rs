@@ -1,0 +1,251 @@
+//! One worker process: its private folder, its birth, its group, and its certain end.
+//!
+//! The process leads its own group. It inherits three descriptors: one end of a socketpair as standard input (the
+//! worker moves it away before any agent code runs) and two pipes that are read for as long as it lives. Nothing
+//! about it is on the command line but the interpreter and the script; everything else travels in the first frame or
+//! in its environment.
+
+mod private_folder;
+mod remains;
+mod spawner;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use brickyard_types::WorkerId;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::environment::{self, Surroundings};
+use crate::frames::{Channel, FrameError, Kind};
+use crate::log_ring::LogRing;
+use crate::pool::{StartError, WorkerSpec};
+
+pub(crate) use private_folder::{PrivateFolder, write_script};
+pub(crate) use remains::end_remains;
+pub(crate) use spawner::Spawner;
+
+/// What a worker says about the model that it loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct ReadyReport {
+    /// `metadata.task`.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// True if `predict_stream` can be called.
+    #[serde(default)]
+    pub streamable: bool,
+    /// The agent's own mlflow.
+    #[serde(default)]
+    pub mlflow_version: Option<String>,
+    /// The agent's own Python.
+    #[serde(default)]
+    pub python_version: Option<String>,
+}
+
+/// A process with the model loaded, and the channel to it. Whoever holds it is the only one who talks to it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) channel: Channel,
+    pub(crate) control: Arc<Control>,
+}
+
+/// What others may do with a worker while somebody holds it: watch it, interrupt it, end it.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) id: WorkerId,
+    pub(crate) pid: u32,
+    pub(crate) folder: PrivateFolder,
+    /// Cancelled when the process has ended.
+    pub(crate) exited: CancellationToken,
+    how: OnceLock<String>,
+    /// False once the process was waited for: from then on its number may belong to somebody else.
+    alive: Mutex<bool>,
+    /// True after its first answer: it works, whatever happens later.
+    pub(crate) answered: AtomicBool,
+    /// True if brickyard ended it for a reason that says nothing about the agent.
+    pub(crate) dismissed: AtomicBool,
+}
+
+impl Control {
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.pid).ok().map(Pid::from_raw)
+    }
+
+    /// Ends the process and everything in its group, now.
+    pub(crate) fn kill(&self) {
+        let alive = self.alive.lock();
+        if let (true, Some(group)) = (*alive, self.group()) {
+            // It may have ended by itself in this moment.
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+
+    /// Ends it for a reason that says nothing about the agent (its caller left, the pool stops).
+    pub(crate) fn dismiss(&self) {
+        self.dismissed.store(true, Ordering::Release);
+        self.kill();
+    }
+
+    /// Tells the worker to look at its socket while the agent's code runs.
+    pub(crate) fn interrupt(&self) {
+        let alive = self.alive.lock();
+        if let (true, Some(process)) = (*alive, self.group()) {
+            let _ = kill(process, Signal::SIGUSR1);
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        *self.alive.lock()
+    }
+
+    /// How it ended, for people.
+    pub(crate) fn how(&self) -> String {
+        self.how.get().cloned().unwrap_or_else(|| "its connection was closed".to_owned())
+    }
+
+    /// Called once, when the process has been waited for: takes its whole group along.
+    pub(crate) fn ended(&self, status: &io::Result<ExitStatus>) {
+        let mut alive = self.alive.lock();
+        if let Some(group) = self.group() {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        *alive = false;
+        drop(alive);
+        let how = match status {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("it could not be waited for: {error}"),
+        };
+        let _ = self.how.set(how);
+        self.exited.cancel();
+    }
+}
+
+#[derive(Serialize)]
+struct Start<'a> {
+    model_dir: &'a std::path::Path,
+    endpoint_name: &'a str,
+    served_entity: &'a str,
+    max_frame: usize,
+}
+
+/// A process that was started and has not reported yet.
+pub(crate) struct Newborn {
+    pub(crate) channel: Channel,
+    pub(crate) control: Arc<Control>,
+    pub(crate) child: Child,
+}
+
+/// Starts a process for `spec` in its private `folder`.
+pub(crate) async fn start(
+    spec: &WorkerSpec,
+    id: WorkerId,
+    folder: PrivateFolder,
+    script: &PathBuf,
+    spawner: &Spawner,
+) -> Result<Newborn, StartError> {
+    let around = Surroundings {
+        python: &spec.python,
+        host_url: &spec.host_url,
+        home: folder.home(),
+        temporary: folder.temporary(),
+        credentials: folder.credentials(),
+    };
+    let variables = environment::of_worker(&around, &spec.environment)?;
+    let io_error = |what| move |source| StartError::Io { what, source };
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_error("a socketpair"))?;
+    ours.set_nonblocking(true).map_err(io_error("a socketpair"))?;
+    let ours = UnixStream::from_std(ours).map_err(io_error("a socketpair"))?;
+
+    let mut command = Command::new(&spec.python);
+    command
+        .arg(script)
+        .env_clear()
+        .envs(variables)
+        .current_dir(folder.home())
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    let child = spawner
+        .spawn(command)
+        .await
+        .map_err(|source| StartError::Spawn { python: spec.python.clone(), source })?;
+    let pid =
+        child.id().ok_or_else(|| StartError::Exited { status: "at once".to_owned(), log: String::new() })?;
+    let control = Arc::new(Control {
+        id,
+        pid,
+        folder,
+        exited: CancellationToken::new(),
+        how: OnceLock::new(),
+        alive: Mutex::new(true),
+        answered: AtomicBool::new(false),
+        dismissed: AtomicBool::new(false),
+    });
+    Ok(Newborn { channel: Channel::new(ours, spec.max_frame), control, child })
+}
+
+/// Sends the first frame and waits until the model is loaded.
+pub(crate) async fn load(
+    channel: &mut Channel,
+    control: &Control,
+    spec: &WorkerSpec,
+    id: u64,
+    logs: &LogRing,
+) -> Result<ReadyReport, StartError> {
+    let start = Start {
+        model_dir: &spec.model_dir,
+        endpoint_name: &spec.endpoint_name,
+        served_entity: &spec.served_entity,
+        max_frame: spec.max_frame,
+    };
+    let start =
+        serde_json::to_vec(&start).map_err(|error| StartError::OutOfStep { what: error.to_string() })?;
+    let conversation = async {
+        channel.send(id, Kind::Start, [&start, b"", b""]).await?;
+        channel.receive().await
+    };
+    let frame = tokio::select! {
+        biased;
+        frame = tokio::time::timeout(spec.load_timeout, conversation) => {
+            frame.map_err(|_| StartError::TimedOut { after: spec.load_timeout })?
+        }
+        () = control.exited.cancelled() => Err(FrameError::Closed),
+    };
+    let frame = match frame {
+        Ok(frame) => frame,
+        Err(FrameError::Closed | FrameError::Io(_)) => {
+            control.kill();
+            let _ = tokio::time::timeout(Duration::from_secs(2), control.exited.cancelled()).await;
+            return Err(StartError::Exited { status: control.how(), log: logs.tail(20) });
+        }
+        Err(other) => return Err(StartError::OutOfStep { what: other.to_string() }),
+    };
+    match frame.kind {
+        Kind::Ready if frame.id == id => serde_json::from_slice(&frame.payload)
+            .map_err(|error| StartError::OutOfStep { what: format!("its report cannot be read: {error}") }),
+        Kind::LoadFailed if frame.id == id => {
+            let failure: LoadFailure = serde_json::from_slice(&frame.payload).unwrap_or_default();
+            Err(StartError::Load { message: failure.message, traceback: failure.traceback })
+        }
+        kind => Err(StartError::OutOfStep { what: format!("{kind:?} came where its report was due") }),
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct LoadFailure {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    traceback: String,
+}

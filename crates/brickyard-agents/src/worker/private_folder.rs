@@ -1,0 +1,111 @@
+//! The folder of one worker: its home, its temporary files, its system token. Nobody else may look.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use brickyard_types::BearerToken;
+use zeroize::Zeroizing;
+
+const SCRIPT: &str = include_str!("../../python/brickyard_worker.py");
+const TOKEN_FILE: &str = "model-dependencies-oauth-token";
+
+/// Writes the worker's script into `run_dir` (made if missing) and says where it is.
+pub(crate) fn write_script(run_dir: &Path) -> io::Result<PathBuf> {
+    private_dir(run_dir)?;
+    let path = run_dir.join("brickyard_worker.py");
+    replace(&path, SCRIPT.as_bytes())?;
+    Ok(path)
+}
+
+/// The folders of one worker.
+#[derive(Debug)]
+pub(crate) struct PrivateFolder {
+    root: PathBuf,
+    home: PathBuf,
+    temporary: PathBuf,
+    credentials: PathBuf,
+}
+
+impl PrivateFolder {
+    /// Makes them, readable by the owner alone.
+    pub(crate) fn create(run_dir: &Path, name: &str) -> io::Result<Self> {
+        let root = run_dir.join(name);
+        let folder = Self {
+            home: root.join("home"),
+            temporary: root.join("tmp"),
+            credentials: root.join("credentials"),
+            root,
+        };
+        for dir in [&folder.root, &folder.home, &folder.temporary, &folder.credentials] {
+            private_dir(dir)?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    pub(crate) fn credentials(&self) -> &Path {
+        &self.credentials
+    }
+
+    /// Puts the system token where every client looks for it, in one step: a reader sees the old file or the new one.
+    pub(crate) fn write_token(&self, token: &BearerToken) -> io::Result<()> {
+        let text = serde_json::to_string(token.expose()).map(Zeroizing::new).map_err(io::Error::other)?;
+        let file = Zeroizing::new(format!("{{\"OAUTH_TOKEN\":[{{\"oauthTokenValue\":{}}}]}}", *text));
+        replace(&self.credentials.join(TOKEN_FILE), file.as_bytes())
+    }
+
+    /// Takes everything away.
+    pub(crate) fn remove(&self) {
+        if let Err(error) = fs::remove_dir_all(&self.root) {
+            tracing::warn!(folder = %self.root.display(), %error, "a worker's folder could not be removed");
+        }
+    }
+}
+
+fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(content)?;
+    fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_system_token_is_for_its_worker_alone_and_replaced_in_one_step() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let folder = PrivateFolder::create(dir.path(), "w").expect("made");
+        for token in ["first", "second"] {
+            folder.write_token(&BearerToken::new(token)).expect("written");
+            let path = folder.credentials().join(TOKEN_FILE);
+            assert_eq!(
+                fs::read_to_string(&path).expect("there"),
+                format!("{{\"OAUTH_TOKEN\":[{{\"oauthTokenValue\":\"{token}\"}}]}}")
+            );
+            assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::metadata(folder.credentials()).expect("there").permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(folder.credentials()).expect("there").count(), 1);
+        folder.remove();
+        assert!(!dir.path().join("w").exists());
+    }
+}

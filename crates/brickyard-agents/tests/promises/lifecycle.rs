@@ -1,0 +1,195 @@
+//! Workers are born in a bare environment, grow on demand, are replaced with care, and leave nothing behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use brickyard_agents::{Answer, PredictError, StartError, SystemTokens};
+use brickyard_types::Secret;
+use futures_util::StreamExt;
+use serde_json::json;
+
+use crate::fake::{job, lives, numbered, start, try_start};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_sees_its_environment_and_nothing_of_the_developers() {
+    let fake = start(|spec| spec.environment.push(("API_KEY".to_owned(), Secret::from("s3cret")))).await;
+    let seen = fake.ask(json!({"do": "environment"})).await.expect("an answer");
+    let mut names: Vec<&str> =
+        seen["environ"].as_object().expect("a map").keys().map(String::as_str).collect();
+    // The interpreter's own, not ours.
+    names.retain(|name| !name.starts_with("LC_") && !name.starts_with("__"));
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "API_KEY",
+            "DATABRICKS_CONFIG_FILE",
+            "DATABRICKS_MODEL_SERVING_HOST_URL",
+            "DB_MODEL_SERVING_HOST_URL",
+            "HOME",
+            "IS_IN_DATABRICKS_MODEL_SERVING_ENV",
+            "IS_IN_DB_MODEL_SERVING_ENV",
+            "LANG",
+            "NO_PROXY",
+            "PATH",
+            "PYTHONUNBUFFERED",
+            "SERVING_CREDENTIALS_DIR",
+            "TMPDIR"
+        ]
+    );
+    assert!(!seen["argv"].to_string().contains("s3cret"));
+    // A child of the agent has no way to the channel.
+    let descriptors = seen["fds"].as_str().expect("a text");
+    assert!(!descriptors.contains("socket:"), "{descriptors}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_worker_has_its_own_system_token_and_gets_new_ones_in_place() {
+    let tokens = numbered();
+    let issuer: Arc<dyn SystemTokens> = Arc::clone(&tokens) as _;
+    let fake = try_start(|_| {}, Some(issuer)).await.map_err(|(error, _)| error).expect("a pool");
+    let worker = fake.pool.pids()[0].0.clone();
+    for number in 1..4 {
+        let file = fake.ask(json!({"do": "token file"})).await.expect("the file");
+        let token = format!("system token {number} of {worker}");
+        assert_eq!(file, json!({"OAUTH_TOKEN": [{"oauthTokenValue": token}]}));
+        fake.pool.refresh_credentials();
+    }
+    fake.pool.shutdown().await;
+    assert_eq!(tokens.0.lock().1, [worker]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_an_agent_started_outlives_its_worker() {
+    let fake = start(|_| {}).await;
+    for round in 0..2 {
+        let seen = fake.ask(json!({"do": "children"})).await.expect("an answer");
+        let pids: Vec<u64> =
+            seen["pids"].as_array().expect("a list").iter().filter_map(|pid| pid.as_u64()).collect();
+        assert!(pids.iter().all(|pid| lives(*pid)), "{pids:?}");
+        if round == 0 {
+            let _ = fake.ask(json!({"do": "die"})).await;
+            assert_eq!(fake.echo("after").await, "after");
+        } else {
+            fake.pool.shutdown().await;
+        }
+        for _ in 0..200 {
+            if !pids.iter().any(|pid| lives(*pid)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!pids.iter().any(|pid| lives(*pid)), "{pids:?}");
+    }
+    let left: Vec<_> = std::fs::read_dir(fake.dir.path().join("run")).expect("there").flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_grow_with_the_queue_up_to_the_workload_size() {
+    let fake = start(|spec| spec.max_workers = 3).await;
+    assert_eq!(fake.pool.stats().ready, 1);
+    let all = futures_util::future::join_all(
+        (0..12).map(|number| fake.ask(json!({"do": "echo", "text": number, "for": 0.3}))),
+    );
+    for (number, answer) in all.await.into_iter().enumerate() {
+        assert_eq!(answer.expect("an answer")["echo"], number);
+    }
+    assert_eq!(fake.pool.stats().started, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_cannot_start_says_why() {
+    for (how, says) in [("exit", "exit status: 4"), ("hang", "was not loaded within 1 seconds")] {
+        let change = |spec: &mut brickyard_agents::WorkerSpec| {
+            spec.environment.push(("FAKE_LOAD".to_owned(), Secret::from(how)));
+            if how == "hang" {
+                spec.load_timeout = Duration::from_secs(1);
+            }
+        };
+        let Err((error, _)) = try_start(change, None).await else { panic!("{how}") };
+        assert!(error.to_string().contains(says), "{error}");
+        if let StartError::Exited { log, .. } = &error {
+            assert!(log.contains("last words"), "{log}");
+        }
+    }
+    let Err((error, _)) = try_start(|spec| spec.python = "/nowhere/python".into(), None).await else {
+        panic!("no python")
+    };
+    assert!(error.to_string().starts_with("the interpreter /nowhere/python could not be started"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_loop_turns_callers_away_at_once() {
+    let flag = tempfile::TempDir::new().expect("a folder");
+    let path = flag.path().join("loaded").display().to_string();
+    let fake =
+        start(|spec| spec.environment.push(("FAKE_LOAD_ONCE".to_owned(), Secret::from(path.as_str())))).await;
+    let _ = fake.ask(json!({"do": "die"})).await;
+    fake.until("the breaker is open", |stats| stats.failures >= 2).await;
+    let error = fake.ask(json!({"do": "echo"})).await.expect_err("nobody is there");
+    assert!(
+        matches!(&error, PredictError::Unavailable { reason } if reason.contains("only the first worker loads")),
+        "{error}"
+    );
+    std::fs::remove_file(path).expect("removed");
+    fake.until("it is healed", |stats| stats.ready == 1).await;
+    assert_eq!(fake.echo("healed").await, "healed");
+    assert_eq!(fake.pool.stats().failures, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_lets_streams_finish_and_takes_nobody_new() {
+    let fake = start(|_| {}).await;
+    let body = json!({"chunks": 10, "for": 0.03, "stream": true});
+    let Answer::Stream { chunks, .. } = fake.pool.predict(job(body)).await.expect("a stream") else {
+        panic!("a stream")
+    };
+    let waiting = fake.ask(json!({"do": "echo", "text": "waited"}));
+    let drain = async {
+        fake.until("one waits", |stats| stats.waiting == 1).await;
+        fake.pool.drain().await;
+    };
+    let late = async {
+        fake.until("one waits", |stats| stats.waiting == 1).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        fake.ask(json!({"do": "echo"})).await
+    };
+    let (chunks, waited, (), late) = tokio::join!(chunks.collect::<Vec<_>>(), waiting, drain, late);
+    assert_eq!(chunks.len(), 10);
+    assert!(chunks.iter().all(Result::is_ok));
+    assert_eq!(waited.expect("it was there before")["echo"], "waited");
+    assert!(matches!(late, Err(PredictError::Unavailable { .. })));
+    assert!(fake.pool.pids().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_fails_says_so_at_its_end() {
+    let fake = start(|_| {}).await;
+    let body = json!({"chunks": 5, "raise at": 2, "stream": true});
+    let Answer::Stream { chunks, .. } = fake.pool.predict(job(body)).await.expect("a stream") else {
+        panic!("a stream")
+    };
+    let chunks: Vec<_> = chunks.collect().await;
+    assert_eq!(chunks.len(), 3);
+    let Some(Err(PredictError::Agent(error))) = chunks.last() else { panic!("{chunks:?}") };
+    assert!(error.stack_trace.as_deref().is_some_and(|trace| trace.contains("in the stream")));
+    let body = json!({"chunks": 5, "raise at": 0, "stream": true});
+    assert!(matches!(fake.pool.predict(job(body)).await, Err(PredictError::Agent(_))));
+    assert_eq!(fake.pool.stats().started, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_pool_takes_its_processes_along() {
+    let fake = start(|_| {}).await;
+    let pid = u64::from(fake.pool.pids()[0].1);
+    assert!(lives(pid));
+    drop(fake.pool);
+    for _ in 0..500 {
+        if !lives(pid) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{pid} lives");
+}

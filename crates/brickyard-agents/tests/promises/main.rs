@@ -1,0 +1,8 @@
+//! What the worker pool promises, kept against real processes.
+
+mod cancellation;
+mod fake;
+mod lifecycle;
+mod misbehaviour;
+mod mlflow;
+mod user_token;

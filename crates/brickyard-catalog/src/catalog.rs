@@ -1,0 +1,46 @@
+//! The catalog as a value: whose directory it asks, and where its state is.
+
+use brickyard_identity::Identity;
+use brickyard_store::{Reading, Slot, Store};
+
+use crate::permissions::Permissions;
+
+/// Who may do what in one workspace. Clones are handles to the same catalog.
+#[derive(Clone)]
+pub struct Catalog {
+    store: Store,
+    slot: Slot<Permissions>,
+    identity: Identity,
+}
+
+impl Catalog {
+    /// A catalog over an open store, with the slot that the store's builder gave for [`Permissions`].
+    pub fn open(store: Store, slot: Slot<Permissions>, identity: Identity) -> Self {
+        Self { store, slot, identity }
+    }
+
+    /// The rights as they are now.
+    pub fn permissions(&self) -> Reading<Permissions> {
+        self.store.read(self.slot)
+    }
+
+    /// Where the rights are, for owners who commit them together with their own state.
+    pub fn slot(&self) -> Slot<Permissions> {
+        self.slot
+    }
+
+    /// Whose directory it asks.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Catalog")
+    }
+}

@@ -1,0 +1,115 @@
+//! Why it was allowed or refused: one request, the credentials it gave its agent, and every request that
+//! the agent made with them, as a tree that a person can read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use brickyard_types::RequestId;
+use serde::Serialize;
+
+use crate::entry::{Decision, Entry, Outcome, token_kind};
+use crate::ring::Ledger;
+
+/// Agents may call agents; a tree deeper than this is cut (and a loop ends).
+const DEPTH: usize = 16;
+
+/// The tree of one request. `Serialize` gives the JSON of `GET /_brickyard/explain/{id}`, `Display` the text that
+/// `brickyard explain` prints.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The request itself.
+    #[serde(flatten)]
+    pub entry: Arc<Entry>,
+    /// The fix for the first check that failed, here or in a request that the agent made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// What the agent did, oldest first.
+    pub calls: Vec<Explanation>,
+}
+
+impl Explanation {
+    pub(crate) fn of(ledger: &Ledger, id: &RequestId, depth: usize) -> Option<Self> {
+        let entry = ledger.get(id)?;
+        let calls: Vec<Self> = if depth < DEPTH {
+            let children = ledger.caused_by(id);
+            children.iter().filter_map(|child| Self::of(ledger, &child.request_id, depth + 1)).collect()
+        } else {
+            Vec::new()
+        };
+        let own = (entry.traces.iter()).find_map(|trace| trace.first_failing()).and_then(|link| link.fix());
+        let fix = own.or_else(|| calls.iter().find_map(|call| call.fix.clone()));
+        Some(Self { entry, fix, calls })
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
+        let pad = " ".repeat(indent);
+        let entry = &self.entry;
+        let mark = match (entry.decision, &entry.outcome) {
+            (Decision::Refused, _) => "REFUSED",
+            (_, Outcome::Failed { .. }) => "FAILED",
+            (_, Outcome::Cancelled) => "CANCELLED",
+            _ => "ALLOWED",
+        };
+        writeln!(f, "{pad}{mark} {} {}", entry.status, entry.path.as_deref().unwrap_or(&entry.route))?;
+        writeln!(f, "{pad}  request {} at {} ({:.1} ms)", entry.request_id, entry.at, entry.took.as_secs_f64() * 1e3)?;
+        match &entry.caller {
+            Some(caller) => {
+                write!(f, "{pad}  as {} by {}", caller.principal(), token_kind(caller.kind()))?;
+                if let Some((_, method)) = entry.caused_by {
+                    write!(f, " ({})", method.as_str())?;
+                }
+                writeln!(f, ", jti {}, scopes: {}", caller.jti(), caller.scopes())?;
+            }
+            None => writeln!(f, "{pad}  as nobody: no token was accepted")?,
+        }
+        if let Some(entity) = &entry.served_entity {
+            write!(f, "{pad}  served by {entity}")?;
+            if let Some(worker) = &entry.worker {
+                write!(f, " on worker {worker}")?;
+            }
+            writeln!(f)?;
+        }
+        for trace in &entry.traces {
+            for link in trace.links() {
+                let mark = if link.passed { "ok" } else { "NO" };
+                writeln!(f, "{pad}  [{mark}] {}: needs {}, has {}", link.name(), link.required(), link.held())?;
+                if let (false, Some(fix)) = (link.passed, link.fix()) {
+                    writeln!(f, "{pad}       fix: {fix}")?;
+                }
+            }
+        }
+        for given in &entry.credentials {
+            write!(f, "{pad}  gave {}", given.method.as_str())?;
+            if let Some(variable) = &given.variable {
+                write!(f, " {variable}")?;
+            }
+            write!(f, ": {}", given.principal)?;
+            if !given.scopes.is_empty() {
+                write!(f, ", scopes: {}", given.scopes)?;
+            }
+            if let Some(jti) = &given.jti {
+                write!(f, ", jti {jti}")?;
+            }
+            writeln!(f)?;
+        }
+        match &entry.outcome {
+            Outcome::Refused { message } => writeln!(f, "{pad}  refused: {message}")?,
+            Outcome::Failed { message } => writeln!(f, "{pad}  failed: {message}")?,
+            Outcome::Answered | Outcome::Cancelled => {}
+        }
+        for call in &self.calls {
+            call.write(f, indent + 4)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, 0)?;
+        if let Some(fix) = &self.fix {
+            writeln!(f, "fix: {fix}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! What an endpoint's creator must be able to do: use every resource that the agent declared, and read every secret
+//! that its environment references. The endpoint lends these rights on, so it keeps the permits that prove them.
+//!
+//! Databricks checks the creator before it issues the endpoint's credentials ("escalation guard"); brickyard answers
+//! with *all* that is missing, not with the first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use brickyard_catalog::{Denied, Permit, QueryEndpoint, ReadSecret};
+use brickyard_ledger::{CredentialGiven, Method};
+use brickyard_types::{EnvironmentValue, Principal, ResourceType, Secret};
+
+use crate::endpoint::DeployedEntity;
+use crate::error::DeployError;
+use crate::serving::Inner;
+
+/// One right that the creator lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// For what: `serving_endpoint travel-model`, `{{secrets/travel/key}}`.
+    pub what: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// All that the creator lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct MissingRights {
+    /// Who.
+    pub creator: String,
+    /// What, in the order of the declarations.
+    pub missing: Vec<Missing>,
+}
+
+impl fmt::Display for MissingRights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "The endpoint's creator {} lacks rights that the agent needs: ", self.creator)?;
+        for (index, missing) in self.missing.iter().enumerate() {
+            let separator = if index > 0 { "; " } else { "" };
+            write!(f, "{separator}{}: {}", missing.what, missing.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// The permits of one entity.
+#[derive(Debug, Default)]
+pub(crate) struct CreatorRights {
+    /// For each declared serving endpoint.
+    pub endpoints: Vec<Permit<QueryEndpoint>>,
+    /// For each environment variable that references a secret.
+    pub secrets: Vec<(String, Permit<ReadSecret>)>,
+}
+
+impl Inner {
+    /// Checks `creator` against what `entity` declares and references.
+    ///
+    /// # Errors
+    /// All that is missing.
+    pub(crate) fn creator_rights(
+        &self,
+        creator: &Principal,
+        entity: &DeployedEntity,
+    ) -> Result<CreatorRights, DeployError> {
+        let mut rights = CreatorRights::default();
+        let mut missing = Vec::new();
+        for resource in entity.policy.passthrough() {
+            match resource.kind {
+                ResourceType::ServingEndpoint => {
+                    let what = format!("serving_endpoint {}", resource.name);
+                    let endpoints = self.store.read(self.slots.endpoints);
+                    let named = resource.name.parse().ok().and_then(|name| endpoints.get(&name).cloned());
+                    let Some(endpoint) = named else {
+                        let reason = format!("Endpoint '{}' does not exist.", resource.name);
+                        missing.push(Missing { what, reason });
+                        continue;
+                    };
+                    match self.catalog.authorize_creator(creator, QueryEndpoint(endpoint.reference())) {
+                        Ok(permit) => rights.endpoints.push(permit),
+                        Err(denied) => missing.push(Missing { what, reason: reason(&denied) }),
+                    }
+                }
+                kind => return Err(DeployError::UnsupportedResource { kind, name: resource.name.clone() }),
+            }
+        }
+        for (variable, value) in &entity.entity.environment {
+            let reference = match EnvironmentValue::parse(value) {
+                Ok(EnvironmentValue::Secret(reference)) => reference,
+                Ok(EnvironmentValue::Plain(_)) => continue,
+                Err(source) => return Err(DeployError::InvalidReference { variable: variable.clone(), source }),
+            };
+            let what = format!("environment_vars.{variable} {reference}");
+            match self.catalog.authorize_creator(creator, ReadSecret(reference)) {
+                Ok(permit) => match self.secrets.read(&permit) {
+                    Ok(_) => rights.secrets.push((variable.clone(), permit)),
+                    Err(error) => missing.push(Missing { what, reason: error.to_string() }),
+                },
+                Err(denied) => missing.push(Missing { what, reason: reason(&denied) }),
+            }
+        }
+        if missing.is_empty() {
+            Ok(rights)
+        } else {
+            Err(MissingRights { creator: creator.name.to_string(), missing }.into())
+        }
+    }
+
+    /// The values behind an entity's environment: plain ones, and secrets read with the creator's permits.
+    pub(crate) fn environment(
+        &self,
+        entity: &DeployedEntity,
+        rights: &CreatorRights,
+    ) -> Result<Environment, String> {
+        let mut environment = Environment::default();
+        for (variable, value) in &entity.entity.environment {
+            if let Ok(EnvironmentValue::Plain(value)) = EnvironmentValue::parse(value) {
+                environment.plain.insert(variable.clone(), value);
+            }
+        }
+        for (variable, permit) in &rights.secrets {
+            let secret = (self.secrets.read(permit)).map_err(|error| format!("environment_vars.{variable}: {error}"))?;
+            environment.manual.push(self.describe(variable, &secret));
+            environment.secrets.push((variable.clone(), secret));
+        }
+        Ok(environment)
+    }
+
+    /// Whose credential a secret is, if this workspace knows it: a personal access token, or a service principal's
+    /// secret. Anything else is for a service outside.
+    fn describe(&self, variable: &str, secret: &Secret) -> CredentialGiven {
+        let owner = self.identity.owner_of_secret(secret);
+        CredentialGiven {
+            method: Method::Manual,
+            principal: owner.as_ref().map_or_else(
+                || "unknown to this workspace (a service outside)".to_owned(),
+                |owner| owner.principal.name.to_string(),
+            ),
+            scopes: owner.map(|owner| owner.scopes.to_string()).unwrap_or_default(),
+            expires_at: None,
+            jti: None,
+            variable: Some(variable.to_owned()),
+        }
+    }
+}
+
+fn reason(denied: &Denied) -> String {
+    denied.to_string()
+}
+
+/// What an agent's process gets of its endpoint's environment.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    pub plain: BTreeMap<String, String>,
+    pub secrets: Vec<(String, Secret)>,
+    pub manual: Vec<CredentialGiven>,
+}

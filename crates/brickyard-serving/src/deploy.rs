@@ -1,0 +1,264 @@
+//! Deploying: from a request to something that answers. Endpoints of the configuration take the same road.
+//!
+//! ```text
+//!   resolve   read each MLmodel; refuse scopes and resources that cannot be
+//!   check     the creator's rights, all of them (creator.rs)
+//!   commit    endpoint + its permissions + its hidden service principals, in one commit
+//!   bring up  environments, processes (a task); traffic moves when all entities are ready
+//!   retire    the version before: finish its calls, stop it, delete its service principals
+//! ```
+
+use std::sync::Arc;
+
+use brickyard_catalog::{CreateEndpoint as MayCreate, ManageEndpoint, Permit, Securable, permissions};
+use brickyard_store::CommitError;
+use brickyard_types::{EndpointId, EndpointName};
+
+use crate::endpoint::{Endpoint, Origin, Route, ServedEntity, Tag};
+use crate::endpoints::EndpointChange;
+use crate::error::DeployError;
+use crate::live::Agent;
+use crate::registered_models::RegisteredVersion;
+use crate::serving::{CreateEndpoint, Serving};
+
+/// What a change of an endpoint's description carries.
+type Edit<'a> = &'a (dyn Fn(&mut Endpoint) + Send + Sync);
+
+impl Serving {
+    /// Makes an endpoint and begins to bring it up; it is READY later.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the request, before anything is changed.
+    pub async fn create(
+        &self,
+        permit: &Permit<MayCreate>,
+        request: CreateEndpoint,
+        origin: Origin,
+    ) -> Result<Arc<Endpoint>, DeployError> {
+        let inner = &self.inner;
+        let creator = permit.principal();
+        if inner.store.read(inner.slots.endpoints).get(&request.name).is_some() {
+            return Err(DeployError::AlreadyExists(request.name));
+        }
+        let id = EndpointId::random(&*inner.entropy);
+        let config = inner.resolve(creator, &request.entities, &request.routes, 1)?;
+        let now = inner.clock.now();
+        let mut endpoint = Endpoint {
+            id,
+            name: request.name,
+            creator: creator.clone(),
+            origin,
+            created_at: now,
+            updated_at: now,
+            active: None,
+            pending: Some(config),
+            failed: None,
+            failure: None,
+            tags: request.tags,
+            description: request.description,
+        };
+        let limit = inner.settings.max_endpoints;
+        let committed = inner.store.commit(|tx| {
+            let endpoints = tx.get(inner.slots.endpoints);
+            if endpoints.get(&endpoint.name).is_some() {
+                return Err(DeployError::AlreadyExists(endpoint.name.clone()));
+            }
+            if endpoints.len() >= limit {
+                return Err(DeployError::TooMany(limit));
+            }
+            let securable = Securable::from(&endpoint.reference());
+            let owner = Some(endpoint.creator.id);
+            permissions::object_created(tx, inner.slots.permissions, &securable, owner, Vec::new());
+            inner.appoint(tx, &mut endpoint)?;
+            tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint.clone())));
+            Ok(Arc::new(endpoint.clone()))
+        });
+        let endpoint = committed.await.map_err(flat)?;
+        self.bring_up(endpoint.name.clone());
+        Ok(endpoint)
+    }
+
+    /// Begins to replace an endpoint's configuration. The old one serves until the new one is ready; the rights are
+    /// still the creator's, whoever updates.
+    ///
+    /// # Errors
+    /// As for [`Serving::create`]; and if an update is under way.
+    pub async fn update(
+        &self,
+        permit: &Permit<ManageEndpoint>,
+        entities: Vec<ServedEntity>,
+        routes: Vec<Route>,
+    ) -> Result<Arc<Endpoint>, DeployError> {
+        let (inner, name) = (&self.inner, &permit.on().name);
+        let before = inner.store.read(inner.slots.endpoints).get(name).cloned();
+        let before = before.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?;
+        if before.pending.is_some() {
+            return Err(DeployError::Updating(name.clone()));
+        }
+        let version = before.active.as_ref().map_or(0, |config| config.version) + 1;
+        let mut config = inner.resolve(&before.creator, &entities, &routes, version)?;
+        for entity in &mut config.entities {
+            // An entity that did not change goes on as it is, with the principal it has.
+            let same = (before.active.iter().flat_map(|active| &active.entities))
+                .find(|old| old.entity == entity.entity && old.policy == entity.policy);
+            if let Some(same) = same {
+                *entity = same.clone();
+            }
+        }
+        let committed = inner.store.commit(|tx| {
+            let endpoint = tx.get(inner.slots.endpoints).get(name).cloned();
+            let mut endpoint = (*endpoint.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?).clone();
+            if endpoint.pending.is_some() {
+                return Err(DeployError::Updating(name.clone()));
+            }
+            endpoint.pending = Some(config.clone());
+            endpoint.failed = None;
+            endpoint.failure = None;
+            endpoint.updated_at = inner.clock.now();
+            inner.appoint(tx, &mut endpoint)?;
+            tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint.clone())));
+            Ok(Arc::new(endpoint))
+        });
+        let endpoint = committed.await.map_err(flat)?;
+        self.bring_up(name.clone());
+        Ok(endpoint)
+    }
+
+    /// Deletes an endpoint: its rights, its tokens and its service principals end with the commit; its calls are
+    /// finished in the background.
+    pub async fn delete(&self, permit: &Permit<ManageEndpoint>) -> Result<(), DeployError> {
+        let (inner, name) = (&self.inner, &permit.on().name);
+        let committed = inner.store.commit(|tx| {
+            let endpoint = tx.get(inner.slots.endpoints).get(name).cloned();
+            let endpoint = endpoint.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?;
+            for entity in endpoint.active.iter().chain(&endpoint.pending).flat_map(|config| &config.entities) {
+                inner.dismiss(tx, entity);
+            }
+            let securable = Securable::from(&endpoint.reference());
+            permissions::object_deleted(tx, inner.slots.permissions, &securable);
+            tx.change(inner.slots.endpoints, EndpointChange::Removed(name.clone()));
+            Ok(())
+        });
+        committed.await.map_err(flat)?;
+        if let Some(live) = inner.live.remove(name) {
+            inner.retire(live.entities.clone());
+        }
+        inner.logs.lock().retain(|(endpoint, _), _| endpoint != name);
+        inner.down.lock().remove(name);
+        Ok(())
+    }
+
+    /// Adds and deletes tags.
+    pub async fn tag(
+        &self,
+        permit: &Permit<ManageEndpoint>,
+        add: Vec<Tag>,
+        delete: Vec<String>,
+    ) -> Result<Arc<Endpoint>, DeployError> {
+        self.edit(&permit.on().name, &move |endpoint| {
+            endpoint.tags.retain(|tag| !delete.contains(&tag.key) && !add.iter().any(|new| new.key == tag.key));
+            endpoint.tags.extend(add.iter().cloned());
+            endpoint.tags.sort_by(|one, other| one.key.cmp(&other.key));
+        })
+        .await
+    }
+
+    /// Sets the description.
+    pub async fn describe(
+        &self,
+        permit: &Permit<ManageEndpoint>,
+        description: String,
+    ) -> Result<Arc<Endpoint>, DeployError> {
+        self.edit(&permit.on().name, &move |endpoint| endpoint.description.clone_from(&description)).await
+    }
+
+    async fn edit(&self, name: &EndpointName, edit: Edit<'_>) -> Result<Arc<Endpoint>, DeployError> {
+        let inner = &self.inner;
+        let committed = inner.store.commit(|tx| {
+            let endpoint = tx.get(inner.slots.endpoints).get(name).cloned();
+            let mut endpoint = (*endpoint.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?).clone();
+            edit(&mut endpoint);
+            endpoint.updated_at = inner.clock.now();
+            tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint.clone())));
+            Ok(Arc::new(endpoint))
+        });
+        committed.await.map_err(flat)
+    }
+
+    /// Registers a model version.
+    pub async fn register_model(&self, version: RegisteredVersion) -> Result<(), DeployError> {
+        let inner = &self.inner;
+        let committed = inner.store.commit(|tx| {
+            let known = tx.get(inner.slots.models).get(&version.name, &version.version) == Some(&version);
+            if !known {
+                tx.change(inner.slots.models, version.clone());
+            }
+            Ok::<_, DeployError>(())
+        });
+        committed.await.map_err(flat)
+    }
+
+    /// Brings up everything that the journal holds, after a start.
+    pub fn start(&self) {
+        let names: Vec<_> = {
+            let endpoints = self.inner.store.read(self.inner.slots.endpoints);
+            endpoints.iter().map(|endpoint| endpoint.name.clone()).collect()
+        };
+        for name in names {
+            self.bring_up(name);
+        }
+        crate::upkeep::spawn(&self.inner);
+    }
+
+    /// Ends: lets calls finish for at most `patience`, then stops every process.
+    pub async fn stop(&self, patience: std::time::Duration) {
+        self.inner.stopping.cancel();
+        let all = self.inner.live.all();
+        let drained = async {
+            for entity in all.iter().flat_map(|endpoint| &endpoint.entities) {
+                if let Agent::Workers(pool) = &entity.agent {
+                    pool.drain().await;
+                }
+            }
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(patience, drained).await.is_err() {
+            for entity in all.iter().flat_map(|endpoint| &endpoint.entities) {
+                if let Agent::Workers(pool) = &entity.agent {
+                    pool.shutdown().await;
+                }
+            }
+        }
+    }
+
+    /// Starts the task that brings an endpoint up. Endpoints without processes are up when this returns.
+    fn bring_up(&self, name: EndpointName) {
+        let inner = &self.inner;
+        let Some(endpoint) = inner.store.read(inner.slots.endpoints).get(&name).cloned() else { return };
+        let inner = Arc::clone(inner);
+        let tracker = inner.tasks.clone();
+        let stopping = inner.stopping.clone();
+        tracker.spawn(async move {
+            let work = async {
+                if endpoint.active.is_some() && inner.live.get(&name).is_none() {
+                    inner.recover(&endpoint).await;
+                }
+                if endpoint.pending.is_some() {
+                    inner.activate(&endpoint).await;
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+}
+
+fn flat(error: CommitError<DeployError>) -> DeployError {
+    match error {
+        CommitError::Refused(error) => error,
+        CommitError::Store(error) => DeployError::Store(error),
+    }
+}

@@ -1,0 +1,268 @@
+//! Who is on the line, what they asked to be allowed, and the one ledger entry that a request leaves.
+//!
+//! [`guard`] stands before every route that is not in [`OPEN`](crate::routes::OPEN): it turns the `Authorization`
+//! header into a [`Caller`], checks the API scope of the route's family, and hands the handler an [`Access`]. A handler
+//! asks [`Access::authorize`] for what it needs and gets the proof; the traces of all those questions, the answer's
+//! status and the reason of a refusal become the entry.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use brickyard_catalog::{Action, ApiFamily, Denied, DenialKind, Permit, Trace};
+use brickyard_identity::{Caller, TokenKind};
+use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
+use brickyard_types::{BearerToken, RequestId};
+use parking_lot::Mutex;
+
+use crate::errors::ApiError;
+use crate::workspace::Workspace;
+
+/// Somebody known, calling one route.
+#[derive(Clone)]
+pub struct Access(Arc<Facts>);
+
+struct Facts {
+    workspace: Arc<Workspace>,
+    caller: Caller,
+    request_id: RequestId,
+    traces: Mutex<Vec<Trace>>,
+    /// Set when another layer writes this request's entry.
+    recorded: AtomicBool,
+}
+
+impl Access {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// This request's id.
+    pub fn request_id(&self) -> RequestId {
+        self.0.request_id
+    }
+
+    /// Asks the catalog; the question and its answer go to the ledger.
+    ///
+    /// # Errors
+    /// Databricks' refusal.
+    pub fn authorize<A: Action>(&self, action: A) -> Result<Permit<A>, ApiError> {
+        match self.0.workspace.catalog.authorize(&self.0.caller, action) {
+            Ok(permit) => {
+                self.0.traces.lock().push(permit.trace().clone());
+                Ok(permit)
+            }
+            Err(denied) => {
+                self.0.traces.lock().push(denied.trace().clone());
+                Err(refusal(&denied))
+            }
+        }
+    }
+
+    /// The serving stack writes this request's entry, not the guard.
+    pub fn recorded_elsewhere(&self) {
+        self.0.recorded.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Access {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // The guard put it there; a route outside the guard that asks who calls is refused.
+        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::no_credential)
+    }
+}
+
+/// The catalog's no in Databricks' words.
+pub fn refusal(denied: &Denied) -> ApiError {
+    let error = match denied.kind() {
+        DenialKind::MissingScope { family, token: TokenKind::PersonalAccessToken } => {
+            ApiError::missing_pat_scope(family.printed)
+        }
+        DenialKind::MissingScope { family, .. } => ApiError::missing_oauth_scope(family.printed),
+        DenialKind::OutsideToken => ApiError::invalid_scope(),
+        DenialKind::MissingPermission { .. }
+        | DenialKind::Invisible { .. }
+        | DenialKind::NotDeclared { .. }
+        | DenialKind::CreatorGone => ApiError::permission_denied(format!("{}.", denied.message())),
+    };
+    error.explained()
+}
+
+/// The token of the `Authorization` header.
+///
+/// # Errors
+/// Without one, or with a credential of another kind. That there is one header at most was checked at the door.
+fn bearer(headers: &HeaderMap) -> Result<BearerToken, ApiError> {
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(ApiError::no_credential)?;
+    let text = value.to_str().map_err(|_| ApiError::no_credential())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(ApiError::no_credential)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains([' ', '\t', ',']) {
+        return Err(ApiError::no_credential());
+    }
+    Ok(BearerToken::new(token))
+}
+
+/// What stands before a route family: the workspace, and the scope that opens the family.
+#[derive(Clone)]
+pub struct Guard {
+    /// The workspace.
+    pub workspace: Arc<Workspace>,
+    /// Whose routes these are.
+    pub family: &'static ApiFamily,
+}
+
+/// Authenticate, check the family's scope, run the route, write the entry.
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let workspace = guard.workspace;
+    let at = workspace.clock.now();
+    let request_id = request.extensions().get::<RequestId>().copied();
+    let request_id = request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy));
+    let caller = match bearer(request.headers()).and_then(|token| {
+        workspace.identity.authenticate(&token).map_err(|_| ApiError::invalid_token().explained())
+    }) {
+        Ok(caller) => caller,
+        Err(error) => {
+            let response = error.explained().into_response();
+            record(&workspace, at, request_id, None, &request_line(&request), None, Vec::new(), &response);
+            return response;
+        }
+    };
+    if !guard.family.accepts(caller.scopes())
+        && let Err(denied) = workspace.catalog.require_scope(&caller, guard.family)
+    {
+        let response = refusal(&denied).into_response();
+        let cause = caused_by(&workspace, &caller, &request);
+        let line = request_line(&request);
+        record(&workspace, at, request_id, Some(caller), &line, cause, vec![denied.into_trace()], &response);
+        return response;
+    }
+    let facts = Facts {
+        workspace: Arc::clone(&workspace),
+        caller,
+        request_id,
+        traces: Mutex::default(),
+        recorded: AtomicBool::new(false),
+    };
+    let access = Access(Arc::new(facts));
+    request.extensions_mut().insert(access.clone());
+    // What the agent of a cheap, hot route called is told by its token alone; the rest is looked up only if needed.
+    let line = request_line(&request);
+    let cause = caused_by(&workspace, access.caller(), &request);
+    let unfinished = Unfinished { at, access, line, cause };
+    let response = next.run(request).await;
+    unfinished.finish(&response);
+    response
+}
+
+/// Method and path, for the entry.
+struct Line {
+    route: Cow<'static, str>,
+    path: Option<String>,
+    invocation: bool,
+}
+
+fn request_line(request: &Request) -> Line {
+    let path = request.uri().path();
+    let invocation = path.starts_with("/serving-endpoints/");
+    if invocation && path.ends_with("/invocations") {
+        // Written by the serving stack; only a refusal before it needs the path, and the template says enough.
+        return Line { route: Cow::Borrowed("POST /serving-endpoints/{name}/invocations"), path: None, invocation };
+    }
+    let method = request.method();
+    let route = request.extensions().get::<MatchedPath>().map_or(path, MatchedPath::as_str);
+    Line { route: Cow::Owned(format!("{method} {route}")), path: Some(format!("{method} {path}")), invocation }
+}
+
+/// The invocation whose agent made this request: by its token, or else by the process behind the connection.
+fn caused_by(workspace: &Workspace, caller: &Caller, request: &Request) -> Option<(RequestId, Method)> {
+    let attribution = workspace.ledger.attribution();
+    match caller.kind() {
+        TokenKind::OnBehalfOfUser | TokenKind::Passthrough => attribution.of(caller),
+        TokenKind::PersonalAccessToken | TokenKind::AccessToken => {
+            if !attribution.anything_runs() {
+                return None;
+            }
+            let peer = request.extensions().get::<Peer>()?;
+            Some((workspace.invocation_behind(*peer)?, Method::Manual))
+        }
+    }
+}
+
+/// Both ends of the connection that a request came by.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The client's end.
+    pub remote: SocketAddr,
+    /// Ours.
+    pub local: SocketAddr,
+}
+
+struct Unfinished {
+    at: brickyard_types::Timestamp,
+    access: Access,
+    line: Line,
+    cause: Option<(RequestId, Method)>,
+}
+
+impl Unfinished {
+    fn finish(self, response: &Response) {
+        let facts = &self.access.0;
+        if facts.recorded.load(Ordering::Relaxed) {
+            return;
+        }
+        let traces = std::mem::take(&mut *facts.traces.lock());
+        let caller = Some(facts.caller.clone());
+        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, self.cause, traces, response);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one entry, in one place")]
+fn record(
+    workspace: &Workspace,
+    at: brickyard_types::Timestamp,
+    request_id: RequestId,
+    caller: Option<Caller>,
+    line: &Line,
+    caused_by: Option<(RequestId, Method)>,
+    traces: Vec<Trace>,
+    response: &Response,
+) {
+    let status = response.status();
+    let error = response.extensions().get::<ApiError>();
+    let refused = caller.is_none() || traces.iter().any(|trace| !trace.passed());
+    let message = || error.map_or_else(|| status.to_string(), |error| error.message().to_owned());
+    let (decision, outcome) = if refused {
+        (Decision::Refused, Outcome::Refused { message: message() })
+    } else if status.is_client_error() || status.is_server_error() {
+        (Decision::Allowed, Outcome::Failed { message: message() })
+    } else {
+        (Decision::Allowed, Outcome::Answered)
+    };
+    workspace.ledger.record(Entry {
+        request_id,
+        at,
+        took: Duration::try_from(workspace.clock.now().duration_since(at)).unwrap_or_default(),
+        kind: if line.invocation { Kind::Invocation } else { Kind::Api },
+        route: line.route.clone(),
+        path: line.path.clone(),
+        caller,
+        endpoint: None,
+        served_entity: None,
+        worker: None,
+        caused_by,
+        decision,
+        traces,
+        credentials: Vec::new(),
+        outcome,
+        status: status.as_u16(),
+    });
+}

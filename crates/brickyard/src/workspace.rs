@@ -1,0 +1,253 @@
+//! A workspace as one value: its state, clock, keys and ledger. One process may hold many; a test has one each.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use brickyard_agents::{PythonEnvironments, pid_of_local_peer};
+use brickyard_catalog::{Catalog, Permissions};
+use brickyard_identity::{Identity, IdentityConfig, IdentityError, IdentitySlots, MasterKey, SealError, SigningAlgorithm};
+use brickyard_ledger::Ledger;
+use brickyard_secrets::Secrets;
+use brickyard_serving::{Serving, ServingSlots, Settings};
+use brickyard_store::{MemoryJournal, SqliteJournal, Store, StoreError};
+use brickyard_types::{Clock, EndpointName, Entropy, RequestId, SignedDuration, WorkspaceId};
+
+use crate::access::Peer;
+use crate::profile::Profile;
+use crate::routes::serving_errors::status_of;
+
+/// How many requests the ledger remembers.
+const LEDGER: usize = 50_000;
+
+/// Where state lives.
+#[derive(Clone)]
+pub enum Storage {
+    /// In memory, on a journal that outlives the workspace value (a test "restarts" on it).
+    Memory(MemoryJournal, Arc<MasterKey>),
+    /// In this folder.
+    Directory(PathBuf),
+}
+
+/// What a workspace is opened with.
+#[derive(Clone)]
+pub struct WorkspaceOptions {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Scheme, host and port, no slash: the issuer's prefix, and what agents call back to.
+    pub host: String,
+    /// Where state lives.
+    pub storage: Storage,
+    /// Environments and workers' folders; a temporary folder when state is in memory.
+    pub scratch: PathBuf,
+    /// Lifetimes and algorithm of tokens.
+    pub access_token_ttl: SignedDuration,
+    /// See [`IdentityConfig`].
+    pub passthrough_ttl: SignedDuration,
+    /// See [`IdentityConfig`].
+    pub signing_algorithm: SigningAlgorithm,
+    /// Limits and texts.
+    pub profile: &'static Profile,
+    /// Refuse plain-text credentials in `environment_vars`.
+    pub refuse_plaintext_credentials: bool,
+    /// An interpreter for all agents.
+    pub python: Option<PathBuf>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a workspace could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The journal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The identity side.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The master key.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A folder.
+    #[error("{path}: {source}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// One workspace.
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Scheme, host and port.
+    pub host: String,
+    /// Who.
+    pub identity: Identity,
+    /// May.
+    pub catalog: Catalog,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// What happened and why.
+    pub ledger: Arc<Ledger>,
+    /// Endpoints and the serving stack.
+    pub serving: Serving,
+    /// The journal.
+    pub store: Store,
+    /// Limits and texts.
+    pub profile: &'static Profile,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// The endpoints of the configuration: `/ready` waits for them.
+    pub(crate) awaited: parking_lot::Mutex<Vec<EndpointName>>,
+    seeded: AtomicBool,
+}
+
+impl Workspace {
+    /// Opens a workspace: replays its journal, unseals its keys. Nothing is served yet.
+    ///
+    /// # Errors
+    /// If the journal is damaged or held by another process, or a key does not open.
+    pub async fn open(options: WorkspaceOptions) -> Result<Arc<Self>, OpenError> {
+        let mut builder = Store::builder();
+        let identity_slots = IdentitySlots::register(&mut builder);
+        let permissions = builder.own::<Permissions>();
+        let secrets_slot = builder.own::<brickyard_secrets::SecretScopes>();
+        let serving_slots = ServingSlots::register(&mut builder, permissions, identity_slots);
+        let (store, master) = match &options.storage {
+            Storage::Memory(journal, master) => (builder.open(journal.clone()).await?, Arc::clone(master)),
+            Storage::Directory(dir) => {
+                make_dir(dir)?;
+                let master = MasterKey::open_or_create(dir, &*options.entropy)?;
+                (builder.open(SqliteJournal::open(dir).await?).await?, Arc::new(master))
+            }
+        };
+        let account_id = account_of(options.id);
+        let mut config = IdentityConfig::new(options.id, account_id, options.host.clone());
+        config.access_token_ttl = options.access_token_ttl;
+        config.passthrough_ttl = options.passthrough_ttl;
+        config.signing_algorithm = options.signing_algorithm;
+        let (clock, entropy) = (&options.clock, &options.entropy);
+        let identity = Identity::open(
+            store.clone(),
+            identity_slots,
+            config,
+            Arc::clone(&master),
+            Arc::clone(clock),
+            Arc::clone(entropy),
+        )
+        .await?;
+        let catalog = Catalog::open(store.clone(), permissions, identity.clone());
+        let secrets = Secrets::open(store.clone(), secrets_slot, master, Arc::clone(clock), Arc::clone(entropy));
+        let ledger = Arc::new(Ledger::new(LEDGER));
+        let run_dir = options.scratch.join("run");
+        // What a killed brickyard left of its workers' folders is of no use to anybody.
+        let _ = std::fs::remove_dir_all(&run_dir);
+        make_dir(&run_dir)?;
+        let settings = Settings {
+            host: options.host.clone(),
+            environments_dir: options.scratch.join("environments"),
+            run_dir,
+            agent_payload_limit: options.profile.agent_payload_bytes,
+            model_payload_limit: options.profile.model_payload_bytes,
+            predict_timeout: options.profile.execution_time,
+            load_timeout: Duration::from_secs(600),
+            queue_per_worker: 64,
+            max_environment_variables: options.profile.environment_variables,
+            max_entities: options.profile.served_entities,
+            max_endpoints: options.profile.endpoints,
+            refuse_plaintext_credentials: options.refuse_plaintext_credentials,
+            python: options.python.clone(),
+            user_token_life: SignedDuration::try_from(options.profile.execution_time).unwrap_or(SignedDuration::from_secs(297))
+                + SignedDuration::from_secs(60),
+            passthrough_life: options.passthrough_ttl,
+            status_of,
+        };
+        let environments = PythonEnvironments::new(settings.environments_dir.clone());
+        let serving = Serving::new(
+            store.clone(),
+            serving_slots,
+            identity.clone(),
+            catalog.clone(),
+            secrets.clone(),
+            Arc::clone(&ledger),
+            Arc::clone(clock),
+            Arc::clone(entropy),
+            environments,
+            settings,
+        );
+        Ok(Arc::new(Self {
+            id: options.id,
+            host: options.host,
+            identity,
+            catalog,
+            secrets,
+            ledger,
+            serving,
+            store,
+            profile: options.profile,
+            clock: options.clock,
+            entropy: options.entropy,
+            awaited: parking_lot::Mutex::default(),
+            seeded: AtomicBool::new(false),
+        }))
+    }
+
+    /// The configuration is in: `/ready` now depends on the endpoints only.
+    pub(crate) fn seeding_done(&self) {
+        self.seeded.store(true, Ordering::Release);
+    }
+
+    /// What is not ready yet, in words; `None` when everything of the configuration is READY or has failed.
+    pub fn not_ready(&self) -> Option<String> {
+        if !self.seeded.load(Ordering::Acquire) {
+            return Some("the configuration is being applied".to_owned());
+        }
+        let awaited = self.awaited.lock().clone();
+        let waiting: Vec<_> = (awaited.iter())
+            .filter(|name| {
+                self.serving.endpoint(name).is_some_and(|view| {
+                    view.endpoint.pending.is_some() || (!view.ready && view.reason.is_none() && view.endpoint.failure.is_none())
+                })
+            })
+            .map(ToString::to_string)
+            .collect();
+        if waiting.is_empty() { None } else { Some(format!("being deployed: {}", waiting.join(", "))) }
+    }
+
+    /// The invocation that the process behind a connection runs, if it is one of our workers.
+    pub(crate) fn invocation_behind(&self, peer: Peer) -> Option<RequestId> {
+        if !peer.remote.ip().is_loopback() {
+            return None;
+        }
+        let workers = self.serving.worker_processes();
+        let pids: Vec<u32> = workers.iter().map(|(_, pid)| *pid).collect();
+        let pid = pid_of_local_peer(peer.remote, peer.local, &pids)?;
+        let (worker, _) = workers.into_iter().find(|(_, candidate)| *candidate == pid)?;
+        self.ledger.attribution().running_on(&worker)
+    }
+
+    /// Ends: lets calls finish for at most `patience`, then stops every process and closes the journal.
+    pub async fn close(&self, patience: Duration) {
+        self.serving.stop(patience).await;
+        self.store.close().await;
+    }
+}
+
+/// The account that a workspace belongs to: made from its id, so that it is the same at every start.
+fn account_of(id: WorkspaceId) -> String {
+    format!("00000000-0000-4000-8000-{:012x}", id.0 & 0xffff_ffff_ffff)
+}
+
+fn make_dir(path: &std::path::Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::DirBuilderExt;
+    (std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path))
+        .map_err(|source| OpenError::Folder { path: path.to_owned(), source })
+}

@@ -1,0 +1,3 @@
+//! The promises.
+
+mod house;

@@ -1,0 +1,125 @@
+"""Who: every way to sign in that the official SDK knows, and the directory behind it."""
+
+import pytest
+import requests
+from conftest import ADMIN, ANA, BEN, CAROL, TOKENS, WEATHER_CALLER, WEATHER_CALLER_SECRET
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import DatabricksError, PermissionDenied
+
+
+@pytest.mark.parametrize("who", TOKENS)
+def test_a_personal_access_token_is_its_owner(brickyard, who):
+    workspace = brickyard.client(who)
+    assert workspace.current_user.me().user_name == who
+    assert workspace.get_workspace_id() == 1234567890123456
+
+
+def test_a_service_principal_signs_in_with_its_secret_and_is_its_application_id(brickyard):
+    workspace = WorkspaceClient(host=brickyard.url, client_id=WEATHER_CALLER, client_secret=WEATHER_CALLER_SECRET)
+    me = workspace.current_user.me()
+    assert (workspace.config.auth_type, me.user_name, me.display_name) == ("oauth-m2m", WEATHER_CALLER, "weather-caller")
+
+
+def test_a_wrong_secret_is_invalid_client(brickyard):
+    workspace = WorkspaceClient(host=brickyard.url, client_id=WEATHER_CALLER, client_secret="dose-wrong")
+    with pytest.raises(ValueError, match="invalid_client"):
+        workspace.current_user.me()
+
+
+def test_a_secret_that_was_made_over_the_api_signs_in_until_it_is_deleted(brickyard):
+    admin = brickyard.client(ADMIN)
+    principal = admin.service_principals.create(display_name="nightly", active=True)
+    path = f"/api/2.0/accounts/servicePrincipals/{principal.id}/credentials/secrets"
+    made = admin.api_client.do("POST", path, body={"lifetime": "3600s"})
+
+    def sign_in() -> str:
+        return WorkspaceClient(
+            host=brickyard.url, client_id=principal.application_id, client_secret=made["secret"]
+        ).current_user.me().user_name
+
+    assert sign_in() == principal.application_id
+    assert made["secret"] not in str(admin.api_client.do("GET", path))
+    admin.api_client.do("DELETE", f"{path}/{made['id']}")
+    with pytest.raises(ValueError, match="invalid_client"):
+        sign_in()
+    admin.service_principals.delete(principal.id)
+
+
+def test_a_token_is_exchanged_narrowed_introspected_and_revoked(brickyard):
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": TOKENS[ANA],
+        "subject_token_type": "urn:databricks:params:oauth:token-type:personal-access-token",
+        "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "scope": "sql",
+    }
+    reply = requests.post(f"{brickyard.url}/oidc/v1/token", data=form, timeout=10).json()
+    assert (reply["token_type"], reply["scope"]) == ("Bearer", "sql")
+    workspace = brickyard.client(ANA, reply["access_token"])
+    assert workspace.current_user.me().user_name == ANA
+    with pytest.raises(PermissionDenied, match="required scopes: model-serving"):
+        list(workspace.serving_endpoints.list())
+
+
+def test_what_a_scoped_token_does_not_open_is_refused_by_the_scopes_name(brickyard):
+    for scopes, refused in (("sql", True), ("serving.serving-endpoints", False), ("model-serving", False)):
+        workspace = brickyard.client(ANA, brickyard.token(ANA, scopes))
+        if refused:
+            with pytest.raises(PermissionDenied, match="required scopes: model-serving"):
+                workspace.serving_endpoints.get("echo")
+        else:
+            assert workspace.serving_endpoints.get("echo").name == "echo"
+
+
+def test_ana_makes_a_token_uses_it_and_deletes_it(brickyard):
+    ana = brickyard.client(ANA)
+    made = ana.tokens.create(comment="for the tests", lifetime_seconds=600)
+    assert made.token_value.startswith("dapi")
+    own = brickyard.client(ANA, made.token_value)
+    assert own.current_user.me().user_name == ANA
+    assert made.token_info.token_id in {token.token_id for token in ana.tokens.list()}
+    ana.tokens.delete(made.token_info.token_id)
+    with pytest.raises(DatabricksError, match="(?i)invalid access token"):
+        own.current_user.me()
+
+
+def test_listing_people_ends_and_shows_no_hidden_service_principal(brickyard):
+    admin = brickyard.client(ADMIN)
+    assert set(TOKENS) <= {user.user_name for user in admin.users.list()}
+    assert [user.user_name for user in admin.users.list(filter=f'userName eq "{ANA}"')] == [ANA]
+    assert {"admins", "users", "analysts"} <= {group.display_name for group in admin.groups.list()}
+    assert {principal.application_id for principal in admin.service_principals.list()} == {WEATHER_CALLER}
+
+
+def test_joining_a_group_counts_at_once(brickyard, fresh):
+    admin = brickyard.client(ADMIN)
+    user = admin.users.create(user_name=f"{fresh}@example.com")
+    token = brickyard.token(user.user_name)
+
+    def ask():
+        return brickyard.client(ANA, token).api_client.do(
+            "POST", "/serving-endpoints/guide-model/invocations", body={"messages": [{"role": "user", "content": "hi"}]}
+        )
+
+    with pytest.raises(DatabricksError):
+        ask()
+    analysts = next(group for group in admin.groups.list() if group.display_name == "analysts")
+    admin.api_client.do(
+        "PATCH",
+        f"/api/2.0/preview/scim/v2/Groups/{analysts.id}",
+        body={
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "add", "value": {"members": [{"value": user.id}]}}],
+        },
+    )
+    assert ask()["choices"]
+    admin.users.delete(user.id)
+    with pytest.raises(DatabricksError):
+        ask()
+
+
+def test_only_an_admin_changes_the_directory_and_mints_tokens(brickyard):
+    for who in (ANA, BEN, CAROL):
+        with pytest.raises(PermissionDenied):
+            brickyard.client(who).users.create(user_name="x@example.com")
+        assert brickyard.post("/_brickyard/tokens", who, {"as": ADMIN}).status_code == 403
