@@ -90,6 +90,7 @@ def brickyard() -> Iterator[Brickyard]:
     finally:
         process.kill()
         process.wait()
+        shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
 def url_when_ready(process: subprocess.Popen, log: str) -> str:

@@ -30,7 +30,7 @@ pub use environment::{InvalidVariable, check_variable_name};
 pub use log_ring::LogRing;
 pub use model::{AuthPolicy, LoggedModel, ModelError};
 pub use pool::{
-    AgentError, Answer, Chunks, Job, PoolStats, PredictError, StartError, SystemTokens, WorkerPool,
+    AgentError, Answer, Chunks, Job, OnWorker, PoolStats, PredictError, StartError, SystemTokens, WorkerPool,
     WorkerSpec,
 };
 pub use python_environment::{BuildError, BuildLog, EnvironmentRequest, PythonEnvironments};

@@ -259,7 +259,8 @@ impl<'a> Keys<'a> {
 
 /// The error with the path to the value that it is about, which only a reader of text keeps.
 fn reason<T: serde::de::DeserializeOwned>(value: &Value, error: &serde_yaml_ng::Error) -> String {
-    let again = serde_yaml_ng::to_string(value).ok().and_then(|text| serde_yaml_ng::from_str::<T>(&text).err());
+    let again =
+        serde_yaml_ng::to_string(value).ok().and_then(|text| serde_yaml_ng::from_str::<T>(&text).err());
     let text = again.map_or_else(|| error.to_string(), |again| again.to_string());
     // The line numbers would be those of the text made here.
     text.split(" at line ").next().unwrap_or(&text).to_owned()

@@ -92,6 +92,9 @@ pub trait SystemTokens: Send + Sync + 'static {
     fn retire(&self, worker: &WorkerId);
 }
 
+/// Told which worker takes a request.
+pub type OnWorker = Box<dyn FnOnce(&WorkerId) + Send>;
+
 /// One request for an agent.
 pub struct Job {
     /// The invocation's id; the agent's traces carry it.
@@ -107,7 +110,7 @@ pub struct Job {
     /// Ask for the trace. A body with `databricks_options.return_trace` asks for it as well.
     pub return_trace: bool,
     /// Told which worker takes the request, before the agent sees it.
-    pub on_worker: Option<Box<dyn FnOnce(&WorkerId) + Send>>,
+    pub on_worker: Option<OnWorker>,
 }
 
 impl std::fmt::Debug for Job {

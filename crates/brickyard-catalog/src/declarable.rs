@@ -176,7 +176,7 @@ pub fn declarable(kind: ResourceType) -> &'static Declarable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api_scopes::UserScopes;
+    use crate::user_scopes::UserScopes;
 
     #[test]
     fn every_type_has_its_own_row_and_only_scopes_that_a_policy_may_name() {

@@ -14,7 +14,7 @@
 //! - **A decision is a trace.** Ledger, `explain`, hints and reports read that one value.
 //! - **Facts below, faces above.** What a refusal is called on the wire is not known here; the parts of Databricks'
 //!   sentences are ([`Denied::message`]).
-//! - **Tables are data**: route families and scopes ([`api_scopes`]), what can be declared ([`declarable`]), levels.
+//! - **Tables are data**: route families and scopes ([`api_scopes`], [`user_scopes`]), what can be declared ([`mod@declarable`]), levels.
 
 pub mod access_list;
 mod action;
@@ -26,6 +26,7 @@ mod level;
 pub mod permissions;
 mod securable;
 mod trace;
+pub mod user_scopes;
 
 #[cfg(test)]
 mod promises;
@@ -36,7 +37,7 @@ pub use action::{
     ManageDirectory, ManageEndpoint, ManagePermissions, ManageSecretScope, ManageTokens, QueryEndpoint,
     ReadDirectory, ReadPermissions, ReadSecret, UseTokens, ViewEndpoint, WriteSecret,
 };
-pub use api_scopes::{ApiFamily, InvalidUserScopes, UserScopes, check_user_scopes, family};
+pub use api_scopes::{ApiFamily, family};
 pub use authorize::{DenialKind, Denied, Permit};
 pub use catalog::Catalog;
 pub use declarable::{DECLARABLE, Declarable, Privilege, declarable};
@@ -44,3 +45,4 @@ pub use level::{Level, UnknownLevel};
 pub use permissions::{Acl, PermissionChange, Permissions};
 pub use securable::{EndpointRef, Securable, SecurableKey, SecurableKind};
 pub use trace::{Check, Held, Link, Through, Trace};
+pub use user_scopes::{InvalidUserScopes, UserScopes, check_user_scopes};

@@ -187,11 +187,12 @@ impl Identity {
         if claims.origin.len() > MAX_CHAIN {
             return Err(Unauthenticated::Malformed("the chain of origins is too long"));
         }
-        let principal = &snapshot
+        let principal = snapshot
             .get(self.inner.slots.directory())
             .by_name(&claims.sub)
-            .ok_or(Unauthenticated::UnknownPrincipal)?
-            .principal;
+            .map(|entry| &entry.principal)
+            .filter(|principal| principal.id == claims.uid)
+            .ok_or(Unauthenticated::UnknownPrincipal)?;
         Ok(Caller::new(Facts {
             kind: kind_of(principal.kind, &acts),
             principal: principal.clone(),

@@ -102,6 +102,7 @@ impl Identity {
             iss: self.inner.issuer.to_string(),
             aud: Audience(self.inner.audience.to_string()),
             sub: facts.principal.name.to_string(),
+            uid: facts.principal.id,
             client_id: facts.client_id.to_string(),
             scope: facts.scopes.to_string(),
             iat: facts.issued_at.as_second(),

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use brickyard_types::{EndpointId, EndpointName, Jti};
+use brickyard_types::{EndpointId, EndpointName, Jti, PrincipalId};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -48,6 +48,8 @@ pub(crate) struct Claims {
     pub(crate) iss: String,
     pub(crate) aud: Audience,
     pub(crate) sub: String,
+    /// The id behind the name: a name that is given again does not bring its old tokens back.
+    pub(crate) uid: PrincipalId,
     pub(crate) client_id: String,
     pub(crate) scope: String,
     pub(crate) iat: i64,

@@ -13,11 +13,12 @@ use subtle::ConstantTimeEq;
 use crate::seal::MasterKey;
 
 /// The keyed hash of a credential. Without the master key it says nothing about it.
-#[derive(Clone, Copy, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyedHash([u8; 32]);
 
-impl PartialEq for KeyedHash {
-    fn eq(&self, other: &Self) -> bool {
+impl KeyedHash {
+    /// Whether both are of the same text, in a time that does not depend on where they differ.
+    pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

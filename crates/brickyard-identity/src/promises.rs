@@ -102,7 +102,7 @@ impl World {
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let key = self.identity.signing_key().expect("a key");
         let signature = key.sign_message(input.as_bytes()).expect("a signature");
-        BearerToken::new(crate::jwt::finish(input, signature.as_ref()))
+        BearerToken::new(crate::jwt::finish(input, &signature))
     }
 
     fn kid(&self) -> Arc<str> {
@@ -115,7 +115,7 @@ impl World {
 
     fn claims(&self) -> serde_json::Value {
         serde_json::json!({
-            "iss": "http://localhost:8080/oidc", "aud": "1234567890", "sub": "ana@example.com",
+            "iss": "http://localhost:8080/oidc", "aud": "1234567890", "sub": "ana@example.com", "uid": self.ana.id,
             "client_id": "databricks-cli", "scope": "sql", "iat": NOW, "exp": NOW + 3600,
             "jti": "00112233445566778899aabbccddeeff",
         })

@@ -6,7 +6,6 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-    Signature,
 };
 use brickyard_types::{BearerToken, Entropy, Jti, Timestamp};
 
@@ -106,33 +105,25 @@ impl SigningKey {
     pub(crate) fn sign(&self, claims: &Claims) -> Result<BearerToken, SigningFailed> {
         let input = jwt::signing_input(&self.header, claims);
         let signature = self.sign_message(input.as_bytes())?;
-        Ok(BearerToken::new(jwt::finish(input, signature.as_ref())))
+        Ok(BearerToken::new(jwt::finish(input, &signature)))
     }
 
-    pub(crate) fn sign_message(&self, message: &[u8]) -> Result<impl AsRef<[u8]> + use<>, SigningFailed> {
+    pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
         let refused = |_| SigningFailed::Library("sign");
         match &self.pair {
-            Pair::Es256(pair) => pair.sign(&self.random, message).map(Signed::Short).map_err(refused),
-            Pair::EdDsa(pair) => pair.try_sign(message).map(Signed::Short).map_err(refused),
+            Pair::Es256(pair) => {
+                let signature = pair.sign(&self.random, message).map_err(refused)?;
+                Ok(signature.as_ref().to_vec())
+            }
+            Pair::EdDsa(pair) => {
+                let signature = pair.try_sign(message).map_err(refused)?;
+                Ok(signature.as_ref().to_vec())
+            }
             Pair::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &self.random, message, &mut signature).map_err(refused)?;
-                Ok(Signed::Long(signature))
+                Ok(signature)
             }
-        }
-    }
-}
-
-enum Signed {
-    Short(Signature),
-    Long(Vec<u8>),
-}
-
-impl AsRef<[u8]> for Signed {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Short(signature) => signature.as_ref(),
-            Self::Long(signature) => signature,
         }
     }
 }

@@ -59,7 +59,10 @@ impl<S> Admit<S> {
         let Some(entity) = endpoint.choose(call.served.as_ref()).cloned() else {
             return Err(match call.served {
                 Some(entity) => ServingError::NoSuchEntity { endpoint: call.endpoint, entity },
-                None => ServingError::NotReady { endpoint: call.endpoint, reason: "no entity has traffic".into() },
+                None => {
+                    let reason = "no entity has traffic".to_owned();
+                    ServingError::NotReady { endpoint: call.endpoint, reason, failed: true }
+                }
             });
         };
         call.notes.entity(Arc::clone(&entity.shared_name));

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use brickyard_identity::Caller;
+use brickyard_ledger::Method;
 use brickyard_types::{EndpointName, RequestId, ServedName, WorkerId};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -37,6 +38,8 @@ pub struct Call {
     pub options: CallOptions,
     /// The route it came by, for the ledger.
     pub route: &'static str,
+    /// The invocation whose agent makes this call, if the door could tell.
+    pub caused_by: Option<(RequestId, Method)>,
     /// What the layers write down on the way.
     pub(crate) notes: Arc<Notes>,
 }
@@ -52,6 +55,7 @@ impl Call {
             body,
             options: CallOptions::default(),
             route,
+            caused_by: None,
             notes: Arc::default(),
         }
     }

@@ -198,6 +198,17 @@ impl Serving {
         committed.await.map_err(flat)
     }
 
+    /// True if a model of the endpoint declares something else by now than when it was deployed: its folder was logged
+    /// anew under the same version.
+    pub fn declarations_changed(&self, endpoint: &Endpoint) -> bool {
+        let deployed = endpoint.pending.as_ref().or(endpoint.active.as_ref());
+        (deployed.iter().flat_map(|config| &config.entities)).any(|deployed| {
+            (self.inner.declared(&deployed.entity)).is_ok_and(|(policy, task)| {
+                policy != deployed.policy || task != deployed.task
+            })
+        })
+    }
+
     /// Brings up everything that the journal holds, after a start.
     pub fn start(&self) {
         let names: Vec<_> = {

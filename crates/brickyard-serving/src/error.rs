@@ -29,6 +29,8 @@ pub enum ServingError {
         endpoint: EndpointName,
         /// Why.
         reason: String,
+        /// True if it will not become ready by itself.
+        failed: bool,
     },
     /// The caller may not.
     #[error("refused")]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use brickyard_identity::Caller;
-use brickyard_ledger::{Decision, Entry, Kind, Outcome};
+use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
 use brickyard_types::{EndpointName, RequestId, Timestamp};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -81,6 +81,7 @@ struct Open {
     caller: Option<Caller>,
     endpoint: EndpointName,
     route: &'static str,
+    caused_by: Option<(RequestId, Method)>,
     notes: Arc<Notes>,
     written: bool,
 }
@@ -94,6 +95,7 @@ impl Open {
             caller: Some(call.caller.clone()),
             endpoint: call.endpoint.clone(),
             route: call.route,
+            caused_by: call.caused_by,
             notes: Arc::clone(&call.notes),
             written: false,
         }
@@ -132,7 +134,6 @@ impl Open {
         if let Some(entity) = &noted.served_entity {
             self.serving.observe(&self.endpoint, entity, status, took);
         }
-        let caused_by = self.caller.as_ref().and_then(|caller| self.serving.ledger.attribution().of(caller));
         self.serving.ledger.record(Entry {
             request_id: self.request_id,
             at: self.at,
@@ -144,7 +145,7 @@ impl Open {
             endpoint: Some(self.endpoint.clone()),
             served_entity: noted.served_entity,
             worker: noted.worker,
-            caused_by,
+            caused_by: self.caused_by,
             decision,
             traces: noted.traces,
             credentials: noted.credentials,

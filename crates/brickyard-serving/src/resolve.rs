@@ -102,7 +102,7 @@ impl Inner {
     }
 
     /// What an entity declares, and its task.
-    fn declared(&self, entity: &ServedEntity) -> Result<(Policy, Option<String>), DeployError> {
+    pub(crate) fn declared(&self, entity: &ServedEntity) -> Result<(Policy, Option<String>), DeployError> {
         let (policy, task, model) = match &entity.source {
             AgentSource::Model { name, version, .. } => {
                 let model = self.logged_model(name, version)?;

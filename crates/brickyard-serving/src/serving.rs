@@ -274,8 +274,10 @@ impl Inner {
         if self.store.read(self.slots.endpoints).get(name).is_none() {
             return ServingError::NoSuchEndpoint(name.clone());
         }
-        let reason = self.down.lock().get(name).cloned().unwrap_or_else(|| "it is being deployed".to_owned());
-        ServingError::NotReady { endpoint: name.clone(), reason }
+        let down = self.down.lock().get(name).cloned();
+        let failed = down.is_some();
+        let reason = down.unwrap_or_else(|| "it is being deployed".to_owned());
+        ServingError::NotReady { endpoint: name.clone(), reason, failed }
     }
 
     /// Counts one request.

@@ -288,7 +288,7 @@ where
     let _ = stream.set_nodelay(true); // only a matter of speed
     let pace = Arc::new(Pace::new(&server.limits));
     let io = TokioIo::new(Socket::new(stream, pace.clone()));
-    let overdue = {
+    let ended = {
         let service = Requests { service, pace: pace.clone() };
         let hyper = server.builder.serve_connection(io, service);
         let mut hyper = pin!(hyper);
@@ -299,10 +299,10 @@ where
         loop {
             tokio::select! {
                 biased;
-                _ = hyper.as_mut() => break false,
+                result = hyper.as_mut() => break Some(result),
                 () = timer.as_mut() => match pace.next_look(Instant::now()) {
                     Some(later) => timer.as_mut().reset(later),
-                    None => break true,
+                    None => break None,
                 },
                 () = begun.as_mut(), if !draining => {
                     draining = true;
@@ -316,7 +316,8 @@ where
             }
         }
     };
-    if let (false, Some(stream)) = (overdue, pace.take_stream()) {
+    let still_sending = ended.is_some_and(|result| result.is_err() || pace.body_open());
+    if let (true, Some(stream)) = (still_sending, pace.take_stream()) {
         let _ = timeout(server.limits.linger, linger(stream)).await;
     }
 }

@@ -34,6 +34,7 @@ struct Facts {
     caller: Caller,
     request_id: RequestId,
     traces: Mutex<Vec<Trace>>,
+    cause: Option<(RequestId, Method)>,
     /// Set when another layer writes this request's entry.
     recorded: AtomicBool,
 }
@@ -64,6 +65,11 @@ impl Access {
                 Err(refusal(&denied))
             }
         }
+    }
+
+    /// The invocation whose agent made this request, and with which method's credential.
+    pub fn caused_by(&self) -> Option<(RequestId, Method)> {
+        self.0.cause
     }
 
     /// The serving stack writes this request's entry, not the guard.
@@ -145,19 +151,19 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         record(&workspace, at, request_id, Some(caller), &line, cause, vec![denied.into_trace()], &response);
         return response;
     }
+    let cause = caused_by(&workspace, &caller, &request);
     let facts = Facts {
         workspace: Arc::clone(&workspace),
         caller,
         request_id,
         traces: Mutex::default(),
+        cause,
         recorded: AtomicBool::new(false),
     };
     let access = Access(Arc::new(facts));
     request.extensions_mut().insert(access.clone());
-    // What the agent of a cheap, hot route called is told by its token alone; the rest is looked up only if needed.
     let line = request_line(&request);
-    let cause = caused_by(&workspace, access.caller(), &request);
-    let unfinished = Unfinished { at, access, line, cause };
+    let unfinished = Unfinished { at, access, line };
     let response = next.run(request).await;
     unfinished.finish(&response);
     response
@@ -210,7 +216,6 @@ struct Unfinished {
     at: brickyard_types::Timestamp,
     access: Access,
     line: Line,
-    cause: Option<(RequestId, Method)>,
 }
 
 impl Unfinished {
@@ -221,7 +226,7 @@ impl Unfinished {
         }
         let traces = std::mem::take(&mut *facts.traces.lock());
         let caller = Some(facts.caller.clone());
-        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, self.cause, traces, response);
+        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, facts.cause, traces, response);
     }
 }
 

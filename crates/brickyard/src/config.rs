@@ -47,6 +47,7 @@ pub use secret_scopes::{ScopePermission, SecretConfig, SecretScopeConfig};
 pub use secret_source::{Environment, NoEnvironment};
 pub use served_entity::{ServedEntityConfig, ServedKind, default_served_name};
 pub use serving_endpoints::{EndpointConfig, RouteConfig};
+pub use brickyard_identity::SigningAlgorithm;
 pub use workspace::{TokensConfig, WorkspaceConfig};
 
 use problem::Problems;

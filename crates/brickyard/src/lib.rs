@@ -2,5 +2,14 @@
 //! below is a library that knows nothing of HTTP.
 
 pub mod accept;
+pub mod access;
+pub mod cli;
+pub mod config;
+pub mod doctor;
 pub mod errors;
 pub mod http;
+pub mod profile;
+pub mod routes;
+pub mod run;
+pub mod seed;
+pub mod workspace;

@@ -9,7 +9,7 @@ use brickyard_agents::{PythonEnvironments, pid_of_local_peer};
 use brickyard_catalog::{Catalog, Permissions};
 use brickyard_identity::{Identity, IdentityConfig, IdentityError, IdentitySlots, MasterKey, SealError, SigningAlgorithm};
 use brickyard_ledger::Ledger;
-use brickyard_secrets::Secrets;
+use brickyard_secrets::{SecretLimits, Secrets};
 use brickyard_serving::{Serving, ServingSlots, Settings};
 use brickyard_store::{MemoryJournal, SqliteJournal, Store, StoreError};
 use brickyard_types::{Clock, EndpointName, Entropy, RequestId, SignedDuration, WorkspaceId};
@@ -53,6 +53,8 @@ pub struct WorkspaceOptions {
     pub refuse_plaintext_credentials: bool,
     /// An interpreter for all agents.
     pub python: Option<PathBuf>,
+    /// The developer's home, where `uv` may be installed.
+    pub home: Option<PathBuf>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -119,7 +121,7 @@ impl Workspace {
         let mut builder = Store::builder();
         let identity_slots = IdentitySlots::register(&mut builder);
         let permissions = builder.own::<Permissions>();
-        let secrets_slot = builder.own::<brickyard_secrets::SecretScopes>();
+        let secrets_slot = builder.own::<brickyard_secrets::SecretVault>();
         let serving_slots = ServingSlots::register(&mut builder, permissions, identity_slots);
         let (store, master) = match &options.storage {
             Storage::Memory(journal, master) => (builder.open(journal.clone()).await?, Arc::clone(master)),
@@ -145,32 +147,41 @@ impl Workspace {
         )
         .await?;
         let catalog = Catalog::open(store.clone(), permissions, identity.clone());
-        let secrets = Secrets::open(store.clone(), secrets_slot, master, Arc::clone(clock), Arc::clone(entropy));
+        let secrets = Secrets::open(
+            store.clone(),
+            secrets_slot,
+            catalog.clone(),
+            options.id,
+            secret_limits(options.profile),
+            master,
+            Arc::clone(clock),
+            Arc::clone(entropy),
+        );
         let ledger = Arc::new(Ledger::new(LEDGER));
         let run_dir = options.scratch.join("run");
         // What a killed brickyard left of its workers' folders is of no use to anybody.
         let _ = std::fs::remove_dir_all(&run_dir);
         make_dir(&run_dir)?;
+        let execution_time = Duration::from_secs(options.profile.execution_seconds.value);
         let settings = Settings {
             host: options.host.clone(),
-            environments_dir: options.scratch.join("environments"),
             run_dir,
-            agent_payload_limit: options.profile.agent_payload_bytes,
-            model_payload_limit: options.profile.model_payload_bytes,
-            predict_timeout: options.profile.execution_time,
+            agent_payload_limit: options.profile.agent_payload_bytes.value,
+            model_payload_limit: options.profile.model_payload_bytes.value,
+            predict_timeout: execution_time,
             load_timeout: Duration::from_secs(600),
             queue_per_worker: 64,
-            max_environment_variables: options.profile.environment_variables,
-            max_entities: options.profile.served_entities,
-            max_endpoints: options.profile.endpoints,
+            max_environment_variables: options.profile.environment_variables.value,
+            max_entities: options.profile.served_entities.value,
+            max_endpoints: options.profile.endpoints.value,
             refuse_plaintext_credentials: options.refuse_plaintext_credentials,
             python: options.python.clone(),
-            user_token_life: SignedDuration::try_from(options.profile.execution_time).unwrap_or(SignedDuration::from_secs(297))
-                + SignedDuration::from_secs(60),
+            // A user token outlives the longest call, streams included, and no more.
+            user_token_life: SignedDuration::try_from(execution_time + Duration::from_secs(60)).unwrap_or(SignedDuration::from_mins(6)),
             passthrough_life: options.passthrough_ttl,
             status_of,
         };
-        let environments = PythonEnvironments::new(settings.environments_dir.clone());
+        let environments = PythonEnvironments::new(&options.scratch, options.home);
         let serving = Serving::new(
             store.clone(),
             serving_slots,
@@ -238,6 +249,15 @@ impl Workspace {
     pub async fn close(&self, patience: Duration) {
         self.serving.stop(patience).await;
         self.store.close().await;
+    }
+}
+
+/// The secrets' limits are the profile's.
+fn secret_limits(profile: &Profile) -> SecretLimits {
+    SecretLimits {
+        value_bytes: profile.secret_bytes.value,
+        secrets_per_scope: profile.secrets_in_scope.value,
+        scopes: profile.secret_scopes.value,
     }
 }
 

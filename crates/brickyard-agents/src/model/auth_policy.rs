@@ -23,7 +23,9 @@ pub struct AuthPolicy {
 impl AuthPolicy {
     /// Reads the older layout: `{api_version, databricks: {<type>: [{name, on_behalf_of_user}]}}`.
     pub(super) fn from_resources(value: &Value) -> Result<Self, String> {
-        let resources = Resources::deserialize(value).map_err(|error| super::reason::<Resources>(value, &error))?.declared()?;
+        let resources = Resources::deserialize(value)
+            .map_err(|error| super::reason::<Resources>(value, &error))?
+            .declared()?;
         let user_auth = resources.iter().any(|resource| resource.on_behalf_of_user);
         Ok(Self { api_scopes: Vec::new(), resources, user_auth })
     }

@@ -115,10 +115,10 @@ impl Identity {
             .service_principal(client_id)
             .filter(|entry| entry.active && entry.principal.kind == PrincipalKind::ServicePrincipal)
             .and_then(|entry| {
-                let known = snapshot
-                    .get(self.inner.slots.credentials())
-                    .secrets_of(entry.principal.id)
-                    .find(|known| known.hash == hash && known.expires_at.is_none_or(|end| now < end))?;
+                let known =
+                    snapshot.get(self.inner.slots.credentials()).secrets_of(entry.principal.id).find(
+                        |known| known.hash.matches(&hash) && known.expires_at.is_none_or(|end| now < end),
+                    )?;
                 let scopes = known.scopes.clone().unwrap_or_else(ScopeSet::all_apis);
                 Some(Client { principal: entry.principal.clone(), scopes })
             });

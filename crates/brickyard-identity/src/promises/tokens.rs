@@ -145,6 +145,8 @@ async fn a_rightly_signed_token_with_any_wrong_claim_is_refused() {
             with(claims(), "sub", json!(CLIENT_ID.replace('-', ""))),
             is(U::UnknownPrincipal),
         ),
+        ("sub of another than uid", with(claims(), "sub", json!(CLIENT_ID)), is(U::UnknownPrincipal)),
+        ("uid missing", without(claims(), "uid"), Box::new(malformed)),
         ("sub missing", without(claims(), "sub"), Box::new(malformed)),
         ("T43 scp", with(claims(), "scp", json!(["sql"])), Box::new(malformed)),
         ("T44 scope array", with(claims(), "scope", json!(["sql"])), Box::new(malformed)),
@@ -182,7 +184,10 @@ async fn a_rightly_signed_token_with_harmless_claims_is_accepted() {
         ("nbf now", with(world.claims(), "nbf", json!(NOW))),
         ("iat within the leeway", with(world.claims(), "iat", json!(NOW + leeway))),
         ("aud array of ours alone", with(world.claims(), "aud", json!(["1234567890"]))),
-        ("sub of a service principal", with(world.claims(), "sub", json!(CLIENT_ID))),
+        (
+            "sub of a service principal",
+            with(with(world.claims(), "sub", json!(CLIENT_ID)), "uid", json!(world.robot.id)),
+        ),
         ("no scope at all", with(world.claims(), "scope", json!(""))),
     ] {
         let token = world.forge(world.header().to_string().as_bytes(), claims.to_string().as_bytes());

@@ -28,6 +28,8 @@ impl RequestBody {
     pub(super) fn new(incoming: Incoming, pace: &Arc<Pace>) -> Self {
         if incoming.is_end_stream() {
             pace.head_comes();
+        } else {
+            pace.body_begins();
         }
         Self { incoming, pace: pace.clone(), patience: pace.patience(), timer: None }
     }

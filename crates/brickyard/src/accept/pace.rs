@@ -34,6 +34,7 @@ pub(super) struct Pace {
     handed: AtomicUsize,
     handed_since: AtomicU64,
     head_comes: AtomicBool,
+    body_open: AtomicBool,
     fault: AtomicU8,
     peer_gone: AtomicBool,
     stream: Mutex<Option<TcpStream>>,
@@ -57,6 +58,7 @@ impl Pace {
             handed: AtomicUsize::new(0),
             handed_since: AtomicU64::new(NOT),
             head_comes: AtomicBool::new(false),
+            body_open: AtomicBool::new(false),
             fault: AtomicU8::new(0),
             peer_gone: AtomicBool::new(false),
             stream: Mutex::new(None),
@@ -147,9 +149,20 @@ impl Pace {
         self.http2.load(Relaxed)
     }
 
+    /// A request has a body.
+    pub(super) fn body_begins(&self) {
+        self.body_open.store(true, Relaxed);
+    }
+
     /// The request's body is read to its end: what comes next is a head.
     pub(super) fn head_comes(&self) {
+        self.body_open.store(false, Relaxed);
         self.head_comes.store(true, Relaxed);
+    }
+
+    /// True if the peer may still be sending a body that nobody reads.
+    pub(super) fn body_open(&self) -> bool {
+        self.body_open.load(Relaxed)
     }
 
     /// True once after [`Pace::head_comes`].

@@ -217,6 +217,6 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded = word.to_ascii_lowercase().replace('-', "_");
     let close = |k: &&&str| strsim::osa_distance(&folded, k) <= (k.len() / 3).max(1);
     let by_distance = known.iter().filter(close).min_by_key(|k| strsim::osa_distance(&folded, k));
-    let prefix = |k: &&&str| folded.len() >= 3 && (k.starts_with(&folded) || folded.starts_with(**k));
-    by_distance.or_else(|| known.iter().find(prefix)).copied()
+    let part = |k: &&&str| folded.len().min(k.len()) >= 4 && (k.contains(&folded) || folded.contains(**k));
+    by_distance.or_else(|| known.iter().find(part)).copied()
 }

@@ -153,3 +153,8 @@ fn text(file: &Path, problems: &Problems) -> Option<String> {
 pub(super) fn folder_of(place: &Place) -> PathBuf {
     Path::new(place.file_name()).parent().map(Path::to_owned).unwrap_or_default()
 }
+
+/// The same path for a process that stands elsewhere. Links are kept: they are the user's own.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -22,8 +22,8 @@ use serde_json::Number;
 
 use super::problem::{Place, Problem, Problems, shown};
 
-/// A file may unfold into this many values; a workspace of 10,000 endpoints needs a tenth.
-const MOST_VALUES: usize = 3_000_000;
+/// A file may unfold into this many values; a workspace of 10,000 endpoints needs a fifth.
+const MOST_VALUES: usize = 1_500_000;
 
 /// A value and where it stands.
 #[derive(Clone)]

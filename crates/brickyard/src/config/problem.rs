@@ -157,6 +157,12 @@ impl Problems {
         if kept.len() < KEPT { kept.push(problem) } else { *more += 1 }
     }
 
+    /// How many were noted so far.
+    pub(super) fn count(&self) -> usize {
+        let (kept, more) = &*self.0.borrow();
+        kept.len() + more
+    }
+
     /// The end of a load: `value` if nothing was noted.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, ConfigError> {
         let (problems, more) = self.0.into_inner();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::directory;
 use super::fields::{Fields, nearest};
-use super::files::{Merged, folder_of};
+use super::files::{Merged, absolute, folder_of};
 use super::problem::{Place, Problems, shown};
 
 /// One version of a model: a folder with an `MLmodel`.
@@ -13,7 +13,7 @@ use super::problem::{Place, Problems, shown};
 pub struct ModelVersionConfig {
     /// The version, digits.
     pub version: String,
-    /// The folder.
+    /// The folder, absolute.
     pub source: PathBuf,
     /// Where the configuration says so: for what is found out about the folder later.
     pub place: Place,
@@ -74,10 +74,10 @@ pub(super) fn read(merged: &Merged, problems: &Problems) -> (Vec<RegisteredModel
             } else if !folder.join("MLmodel").is_file() {
                 fields.refuse("source", format!("no MLmodel in {}; name the folder of a logged MLflow model", folder.display()));
             }
-            if sources.insert(version.clone(), folder.clone()).is_some() {
+            if sources.insert(version.clone(), absolute(&folder)).is_some() {
                 fields.refuse("version", format!("the version {version} is listed twice"));
             } else {
-                versions.push(ModelVersionConfig { version, source: folder, place: fields.place_of("source") });
+                versions.push(ModelVersionConfig { version, source: absolute(&folder), place: fields.place_of("source") });
             }
         }
         let Some(name) = fields.present("name").and_then(|_| fields.text("name")) else { continue };

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use brickyard_agents::AuthPolicy;
 use brickyard_models::{Scripted, ScriptedConfig};
 use brickyard_types::{EndpointName, EnvironmentValue, ServedName};
 use serde::Deserialize;
 
 use super::fields::{Fields, text_of};
-use super::files::folder_of;
+use super::files::{absolute, folder_of};
 use super::node::Node;
 use super::plaintext_credentials::plaintext_credential;
 use super::problem::{Place, Problems, shown};
@@ -175,7 +176,7 @@ fn read_kind(fields: &Fields<'_>, known: &Known<'_>) -> Option<ServedKind> {
         "entity_name" => {
             let name = fields.text("entity_name");
             let version = fields.present("entity_version").and_then(|_| fields.text_or_number("entity_version"));
-            let python = fields.text("python").map(|path| folder_of(fields.place).join(path));
+            let python = fields.text("python").map(|path| absolute(&folder_of(fields.place).join(path)));
             if let Some(python) = python.as_ref().filter(|python| !python.is_file()) {
                 fields.refuse("python", format!("no interpreter {}", python.display()));
             }
@@ -234,6 +235,7 @@ fn concurrency(fields: &Fields<'_>, key: &str) -> Option<u32> {
 
 fn read_auth_policy(fields: &Fields<'_>) -> Option<serde_json::Value> {
     let node = fields.node("auth_policy")?;
+    let before = fields.problems.count();
     let policy = Fields::of(node, &["system_auth_policy", "user_auth_policy"], fields.problems)?;
     if let Some(system) = policy.node("system_auth_policy") {
         let system = Fields::of(system, &["resources"], fields.problems)?;
@@ -251,7 +253,15 @@ fn read_auth_policy(fields: &Fields<'_>) -> Option<serde_json::Value> {
             }
         }
     }
-    Some(node.to_json())
+    let policy = node.to_json();
+    // The same reader as for an MLmodel: what it refuses at deploying, `check` refuses now. One mistake is told once.
+    if fields.problems.count() == before
+        && let Err(error) = AuthPolicy::deserialize(&policy)
+    {
+        fields.refuse("auth_policy", error.to_string());
+        return None;
+    }
+    Some(policy)
 }
 
 fn read_environment(fields: &Fields<'_>, workspace: &WorkspaceConfig, known: &Known<'_>) -> BTreeMap<String, EnvironmentValue> {

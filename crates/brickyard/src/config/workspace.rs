@@ -1,5 +1,6 @@
 //! `workspace:`: who it is, who runs it, how long its tokens live, and which profile of limits it follows.
 
+use brickyard_identity::SigningAlgorithm;
 use brickyard_types::{SignedDuration, UserName, WorkspaceId};
 
 use super::fields::Fields;
@@ -9,17 +10,6 @@ use crate::profile::Profile;
 
 /// The workspace id of a configuration that gives none (and of `interface.md`'s example).
 const DEFAULT_ID: u64 = 1_234_567_890_123_456;
-
-/// How access tokens are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    /// ECDSA on P-256: the default.
-    Es256,
-    /// RSA, 2048 bits: what old clients expect.
-    Rs256,
-    /// Ed25519: the cheapest to sign.
-    EdDsa,
-}
 
 /// Lifetimes and the signature of the tokens that the workspace issues.
 #[derive(Debug, Clone)]

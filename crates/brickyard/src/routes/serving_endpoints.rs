@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 
 use crate::access::{Access, Guard, guard, refusal};
 use crate::errors::ApiError;
-use crate::http::Json as StrictJson;
+use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
 
 mod read;
 mod wire;
 
-pub use read::{CreateBody, EntityBody, PolicyBody};
-use read::{ConfigBody, DescriptionBody, TagsBody};
+pub use read::policy;
+use read::{ConfigBody, CreateBody, DescriptionBody, TagsBody};
 
 /// The routes.
 pub fn routes(workspace: &Arc<Workspace>) -> Router {
@@ -46,7 +46,6 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/api/2.0/serving-endpoints/{name}/openapi", get(openapi))
         .route("/api/2.0/serving-endpoints/{name}/served-models/{served}/logs", get(logs))
         .route("/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", get(build_logs))
-        .fallback(crate::errors::no_api)
         .layer(from_fn_with_state(guarded, guard))
         .with_state(Arc::clone(workspace))
 }
@@ -181,11 +180,9 @@ fn entity(workspace: &Workspace, access: &Access, name: &str, served: &str) -> R
     access.authorize(ManageEndpoint(view.endpoint.reference()))?;
     let known = [&view.endpoint.active, &view.endpoint.pending, &view.endpoint.failed];
     let known = known.into_iter().flatten().flat_map(|config| &config.entities);
-    match known.map(|entity| &entity.entity.name).find(|known| known.as_str() == served) {
-        Some(found) => {
-            let found = found.clone();
-            Ok((view, found))
-        }
+    let found = known.map(|entity| &entity.entity.name).find(|known| known.as_str() == served).cloned();
+    match found {
+        Some(found) => Ok((view, found)),
         None => Err(ApiError::does_not_exist(format!("Served model '{served}' does not exist in endpoint '{name}'."))),
     }
 }

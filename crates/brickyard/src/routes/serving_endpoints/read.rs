@@ -105,7 +105,7 @@ pub struct EntityBody {
     /// Ours: an existing interpreter.
     pub python: Option<PathBuf>,
     /// Ours: what an entity without an `MLmodel` declares.
-    pub auth_policy: Option<PolicyBody>,
+    pub auth_policy: Option<AuthPolicy>,
 }
 
 /// `foundation_model`.
@@ -114,9 +114,6 @@ pub struct FoundationBody {
     /// Its name.
     pub name: String,
 }
-
-/// `auth_policy` beside `url` or `scripted`; the shape that mlflow writes into an `MLmodel`.
-pub type PolicyBody = AuthPolicy;
 
 impl ConfigBody {
     /// The typed entities and routes.

@@ -1,0 +1,58 @@
+//! The router: one family a file, named after the path segment it serves. Each family states the API scope that opens
+//! it; the few routes that need no token are in [`OPEN`].
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::workspace::Workspace;
+
+// pub mod brickyard_api;
+// pub mod fidelity;
+pub mod health;
+pub mod invocations;
+// pub mod not_emulated;
+// pub mod oidc;
+// pub mod permissions;
+// pub mod scim;
+// pub mod secrets;
+pub mod serving_endpoints;
+pub mod serving_errors;
+// pub mod token;
+// pub mod well_known;
+
+/// Every route that answers without a token, and nothing else does. A test prints this list and tries all others.
+pub const OPEN: &[&str] = &[
+    "GET /health",
+    "GET /ready",
+    "GET /.well-known/databricks-config",
+    "GET /.well-known/oauth-authorization-server/oidc",
+    "GET /oidc/.well-known/oauth-authorization-server",
+    "GET /oidc/.well-known/openid-configuration",
+    "GET /oidc/accounts/{account_id}/.well-known/oauth-authorization-server",
+    "GET /oidc/accounts/{account_id}/.well-known/openid-configuration",
+    "GET /oidc/jwks.json",
+    "GET /oidc/v1/authorize",
+    "POST /oidc/v1/token",
+    "POST /oidc/v1/introspect",
+    "POST /oidc/v1/revoke",
+    "POST /oidc/accounts/{account_id}/v1/token",
+];
+
+/// All routes of a workspace.
+pub fn router(workspace: &Arc<Workspace>) -> Router {
+    Router::new()
+        .merge(health::routes(workspace))
+        // .merge(well_known::routes(workspace))
+        // .merge(oidc::routes(workspace))
+        .merge(invocations::routes(workspace))
+        .merge(serving_endpoints::routes(workspace))
+        // .merge(scim::routes(workspace))
+        // .merge(token::routes(workspace))
+        // .merge(secrets::routes(workspace))
+        // .merge(permissions::routes(workspace))
+        // .merge(brickyard_api::routes(workspace))
+        // .merge(not_emulated::routes(workspace))
+        .fallback(crate::errors::no_api)
+        .method_not_allowed_fallback(crate::errors::no_api)
+}

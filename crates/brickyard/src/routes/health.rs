@@ -1,0 +1,28 @@
+//! `GET /health`: the process is up. `GET /ready`: the configuration is in, and everything in it is READY or has
+//! failed with a reason.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::workspace::Workspace;
+
+/// The routes; both are open.
+pub fn routes(workspace: &Arc<Workspace>) -> Router {
+    Router::new()
+        .route("/health", get(async || Json(json!({ "status": "ok" }))))
+        .route("/ready", get(ready))
+        .with_state(Arc::clone(workspace))
+}
+
+async fn ready(State(workspace): State<Arc<Workspace>>) -> (StatusCode, Json<Value>) {
+    match workspace.not_ready() {
+        None => (StatusCode::OK, Json(json!({ "status": "ready" }))),
+        // Open to anybody, so it says that something is missing and not what.
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "starting" }))),
+    }
+}
