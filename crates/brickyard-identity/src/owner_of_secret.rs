@@ -27,7 +27,7 @@ impl Identity {
         let hash = self.inner.pepper.client_secret(secret.expose());
         let (directory, credentials) = (self.directory(), self.credentials());
         let (entry, secret) = directory.service_principals().find_map(|entry| {
-            let known = credentials.secrets_of(entry.principal.id).find(|known| known.hash == hash)?;
+            let known = credentials.secrets_of(entry.principal.id).find(|known| known.hash.matches(&hash))?;
             Some((entry, known))
         })?;
         let scopes = secret.scopes.clone().unwrap_or_else(ScopeSet::all_apis);

@@ -49,7 +49,7 @@ pub use endpoint::{
 pub use endpoints::Endpoints;
 pub use error::{DeployError, ServingError};
 pub use live::{LiveEndpoint, LiveEntity};
-pub use plaintext_credential::plaintext_credential;
+pub use plaintext_credential::{LooksLikeACredential, plaintext_credential};
 pub use registered_models::{RegisteredModels, RegisteredVersion};
 pub use seal::Invocation;
 pub use serving::{CreateEndpoint, EndpointView, EntityState, Serving, ServingSlots, Settings};

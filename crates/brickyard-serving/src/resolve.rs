@@ -91,10 +91,7 @@ impl Inner {
             if self.settings.refuse_plaintext_credentials
                 && let Some(why) = plaintext_credential(variable, &plain)
             {
-                let reason = format!(
-                    "{why}; put it into a secret scope and reference it as {{{{secrets/<scope>/<key>}}}} (or set \
-                     workspace.refuse_plaintext_credentials: false)"
-                );
+                let reason = format!("{why} (or set workspace.refuse_plaintext_credentials: false)");
                 return Err(DeployError::InvalidVariable { variable: variable.clone(), reason });
             }
         }

@@ -27,8 +27,9 @@ mod socket;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -171,6 +172,17 @@ where
     Drained { cut }
 }
 
+/// Both ends of the connection that a request came by; each request carries them as an extension.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// The client's end.
+    pub remote: SocketAddr,
+    /// Ours.
+    pub local: SocketAddr,
+    /// The process that opened it, once somebody looked; it does not change while the connection lives.
+    pub opened_by: Arc<OnceLock<Option<u32>>>,
+}
+
 struct Server {
     builder: auto::Builder<TokioExecutor>,
     places: Arc<Semaphore>,
@@ -286,10 +298,14 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true); // only a matter of speed
+    let ends = match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(remote), Ok(local)) => Some(Ends { remote, local, opened_by: Arc::default() }),
+        _ => None,
+    };
     let pace = Arc::new(Pace::new(&server.limits));
     let io = TokioIo::new(Socket::new(stream, pace.clone()));
     let ended = {
-        let service = Requests { service, pace: pace.clone() };
+        let service = Requests { service, ends, pace: pace.clone() };
         let hyper = server.builder.serve_connection(io, service);
         let mut hyper = pin!(hyper);
         let mut timer = pin!(sleep_until(pace.next_look(Instant::now()).unwrap_or_else(Instant::now)));
@@ -340,6 +356,7 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
 /// hyper's view of the service: each request gets the guarded bodies, and is counted while it runs.
 struct Requests<S> {
     service: S,
+    ends: Option<Ends>,
     pace: Arc<Pace>,
 }
 
@@ -355,6 +372,9 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let running = InFlight::begin(&self.pace, request.version() == Version::HTTP_2);
         let mut request = request.map(|body| RequestBody::new(body, &self.pace));
+        if let Some(ends) = &self.ends {
+            request.extensions_mut().insert(ends.clone());
+        }
         if let Some(fault) = self.pace.take_fault() {
             request.extensions_mut().insert(fault);
         }

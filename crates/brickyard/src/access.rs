@@ -6,7 +6,6 @@
 //! status and the reason of a refusal become the entry.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +21,7 @@ use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
 use brickyard_types::{BearerToken, RequestId};
 use parking_lot::Mutex;
 
+use crate::accept::Ends;
 use crate::errors::ApiError;
 use crate::workspace::Workspace;
 
@@ -197,19 +197,10 @@ fn caused_by(workspace: &Workspace, caller: &Caller, request: &Request) -> Optio
             if !attribution.anything_runs() {
                 return None;
             }
-            let peer = request.extensions().get::<Peer>()?;
-            Some((workspace.invocation_behind(*peer)?, Method::Manual))
+            let ends = request.extensions().get::<Ends>()?;
+            Some((workspace.invocation_behind(ends)?, Method::Manual))
         }
     }
-}
-
-/// Both ends of the connection that a request came by.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's end.
-    pub remote: SocketAddr,
-    /// Ours.
-    pub local: SocketAddr,
 }
 
 struct Unfinished {

@@ -16,7 +16,6 @@ pub mod arguments;
 mod check;
 mod client;
 pub mod credentials;
-// mod doctor;
 mod explain;
 mod invoke;
 mod sse;
@@ -74,7 +73,11 @@ impl From<ConfigError> for Failure {
 /// Errors of writing the output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Failed(format!("cannot write: {error}")) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Closed
+        } else {
+            Self::Failed(format!("cannot write: {error}"))
+        }
     }
 }
 
@@ -119,7 +122,7 @@ fn dispatch(command: Command, environment: Arc<dyn Environment>, out: &mut dyn W
             runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(crate::run::serve(options))
         }
         Command::Check(check) => check::run(&check.config, &*environment, out),
-        Command::Doctor(_) => Err(Failure::Failed("doctor is being wired".to_owned())),
+        Command::Doctor(doctor) => crate::doctor::run(&doctor.options(environment), out),
         Command::Token(token) => client()?.block_on(token::run(&token, &*environment, out)),
         Command::Explain(explain) => client()?.block_on(explain::run(&explain, &*environment, out)),
         Command::Invoke(invoke) => client()?.block_on(invoke::run(&invoke, &*environment, out)),
@@ -131,5 +134,8 @@ fn client() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
-    builder.enable_all().build().map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
 }

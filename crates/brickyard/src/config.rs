@@ -22,7 +22,6 @@ mod fields;
 mod files;
 mod node;
 mod permissions;
-mod plaintext_credentials;
 mod problem;
 mod registered_models;
 mod secret_scopes;
@@ -35,19 +34,19 @@ mod workspace;
 
 use std::path::{Path, PathBuf};
 
+pub use brickyard_identity::SigningAlgorithm;
 pub use directory::{
-    GroupConfig, OAuthSecretConfig, PersonalAccessTokenConfig, PrincipalRef, ServicePrincipalConfig, UserConfig,
+    GroupConfig, OAuthSecretConfig, PersonalAccessTokenConfig, PrincipalRef, ServicePrincipalConfig,
+    UserConfig,
 };
 pub use duration::{NotADuration, parse as parse_duration, show as show_duration};
 pub use permissions::{EndpointPermission, PermissionEntry};
-pub use plaintext_credentials::{LooksLikeACredential, plaintext_credential};
 pub use problem::{ConfigError, Place, Problem};
 pub use registered_models::{ModelVersionConfig, RegisteredModelConfig};
 pub use secret_scopes::{ScopePermission, SecretConfig, SecretScopeConfig};
 pub use secret_source::{Environment, NoEnvironment};
 pub use served_entity::{ServedEntityConfig, ServedKind, default_served_name};
 pub use serving_endpoints::{EndpointConfig, RouteConfig};
-pub use brickyard_identity::SigningAlgorithm;
 pub use workspace::{TokensConfig, WorkspaceConfig};
 
 use problem::Problems;
@@ -103,7 +102,11 @@ pub fn from_text(name: &str, text: &str, environment: &dyn Environment) -> Resul
     read(merged, environment, problems)
 }
 
-fn read(merged: files::Merged, environment: &dyn Environment, problems: Problems) -> Result<Config, ConfigError> {
+fn read(
+    merged: files::Merged,
+    environment: &dyn Environment,
+    problems: Problems,
+) -> Result<Config, ConfigError> {
     collections::refuse_not_yet(&merged, &problems);
     // In the order of what refers to what: later sections ask earlier ones "does this exist?".
     let workspace = workspace::read(merged.section("workspace"), &problems);

@@ -7,19 +7,19 @@ use axum::Router;
 
 use crate::workspace::Workspace;
 
-// pub mod brickyard_api;
-// pub mod fidelity;
+pub mod brickyard_api;
+pub mod fidelity;
 pub mod health;
 pub mod invocations;
-// pub mod not_emulated;
-// pub mod oidc;
-// pub mod permissions;
-// pub mod scim;
-// pub mod secrets;
+pub mod not_emulated;
+pub mod oidc;
+pub mod permissions;
+pub mod scim;
+pub mod secrets;
 pub mod serving_endpoints;
 pub mod serving_errors;
-// pub mod token;
-// pub mod well_known;
+pub mod token;
+pub mod well_known;
 
 /// Every route that answers without a token, and nothing else does. A test prints this list and tries all others.
 pub const OPEN: &[&str] = &[
@@ -43,16 +43,16 @@ pub const OPEN: &[&str] = &[
 pub fn router(workspace: &Arc<Workspace>) -> Router {
     Router::new()
         .merge(health::routes(workspace))
-        // .merge(well_known::routes(workspace))
-        // .merge(oidc::routes(workspace))
+        .merge(well_known::routes(workspace))
+        .merge(oidc::routes(workspace))
         .merge(invocations::routes(workspace))
         .merge(serving_endpoints::routes(workspace))
-        // .merge(scim::routes(workspace))
-        // .merge(token::routes(workspace))
-        // .merge(secrets::routes(workspace))
-        // .merge(permissions::routes(workspace))
-        // .merge(brickyard_api::routes(workspace))
-        // .merge(not_emulated::routes(workspace))
+        .merge(scim::routes(workspace))
+        .merge(token::routes(workspace))
+        .merge(secrets::routes(workspace))
+        .merge(permissions::routes(workspace))
+        .merge(brickyard_api::routes(workspace))
+        .merge(not_emulated::routes(workspace))
         .fallback(crate::errors::no_api)
         .method_not_allowed_fallback(crate::errors::no_api)
 }

@@ -14,7 +14,7 @@ use brickyard_serving::{Serving, ServingSlots, Settings};
 use brickyard_store::{MemoryJournal, SqliteJournal, Store, StoreError};
 use brickyard_types::{Clock, EndpointName, Entropy, RequestId, SignedDuration, WorkspaceId};
 
-use crate::access::Peer;
+use crate::accept::Ends;
 use crate::profile::Profile;
 use crate::routes::serving_errors::status_of;
 
@@ -234,13 +234,16 @@ impl Workspace {
     }
 
     /// The invocation that the process behind a connection runs, if it is one of our workers.
-    pub(crate) fn invocation_behind(&self, peer: Peer) -> Option<RequestId> {
-        if !peer.remote.ip().is_loopback() {
+    pub(crate) fn invocation_behind(&self, ends: &Ends) -> Option<RequestId> {
+        if !ends.remote.ip().is_loopback() {
             return None;
         }
         let workers = self.serving.worker_processes();
-        let pids: Vec<u32> = workers.iter().map(|(_, pid)| *pid).collect();
-        let pid = pid_of_local_peer(peer.remote, peer.local, &pids)?;
+        let opened_by = || {
+            let pids: Vec<u32> = workers.iter().map(|(_, pid)| *pid).collect();
+            pid_of_local_peer(ends.remote, ends.local, &pids)
+        };
+        let pid = (*ends.opened_by.get_or_init(opened_by))?;
         let (worker, _) = workers.into_iter().find(|(_, candidate)| *candidate == pid)?;
         self.ledger.attribution().running_on(&worker)
     }

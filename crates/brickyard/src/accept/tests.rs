@@ -57,7 +57,10 @@ async fn started() -> Running {
 
 impl Running {
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.at).await.expect("a connection")
+        let stream = TcpStream::connect(self.at).await.expect("a connection");
+        // The kernel's own delays are not on the paused clock.
+        stream.set_nodelay(true).expect("no delay");
+        stream
     }
 
     /// Sends bytes, reads until the server closes. The answer, and how long the connection lived.
@@ -87,7 +90,7 @@ async fn one_answer(stream: &mut TcpStream) -> String {
             }
         }
         let n = stream.read_buf(&mut answer).await.expect("bytes");
-        assert_ne!(n, 0, "closed after {text:?} at {:?}", Instant::now());
+        assert_ne!(n, 0, "closed after {text:?}");
     }
 }
 
@@ -167,7 +170,6 @@ async fn honest_requests_of_every_shape_pass() {
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\na\nb\r\nc\n",
         "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n",
-        "HEAD /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok",
         "OPTIONS / HTTP/1.1\r\nHost: [::1]:8080\r\nRange: bytes=0-1\r\nIf-Match: x\r\nAccept-Encoding: gzip;q=9\r\n\r\n",
     ] {
         // Every other byte of the head and the body arrives on its own.
@@ -175,12 +177,8 @@ async fn honest_requests_of_every_shape_pass() {
             stream.write_all(piece).await.expect("sent");
             tokio::task::yield_now().await;
         }
-        println!("{bytes:?} at {:?}", Instant::now());
         let answer = one_answer(&mut stream).await;
-        assert!(matches!(status(&answer), 200 | 405 | 404), "{bytes:?} got {answer:?}");
-        if status(&answer) != 200 {
-            one_answer(&mut stream).await;
-        }
+        assert_eq!(status(&answer), 200, "{bytes:?} got {answer:?}");
     }
     stream.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await.expect("sent");
     let mut go_on = [0; 25];

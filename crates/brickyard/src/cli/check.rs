@@ -7,7 +7,11 @@ use super::Failure;
 use super::arguments::ConfigPaths;
 use crate::config::{self, Config, Environment};
 
-pub(super) fn run(paths: &ConfigPaths, environment: &dyn Environment, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(
+    paths: &ConfigPaths,
+    environment: &dyn Environment,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let config = config::load(&paths.paths, environment)?;
     let problems: Vec<String> = model_problems(&config);
     if !problems.is_empty() {
@@ -33,7 +37,11 @@ fn summary(config: &Config, out: &mut dyn Write) -> Result<(), Failure> {
     let versions: usize = config.registered_models.iter().map(|model| model.versions.len()).sum();
     match &config.files[..] {
         [] => writeln!(out, "no configuration: an empty workspace")?,
-        files => writeln!(out, "good: {}", files.iter().map(|file: &PathBuf| file.display().to_string()).collect::<Vec<_>>().join(", "))?,
+        files => writeln!(
+            out,
+            "good: {}",
+            files.iter().map(|file: &PathBuf| file.display().to_string()).collect::<Vec<_>>().join(", ")
+        )?,
     }
     let lines = [
         format!("workspace {} with the limits of {}", config.workspace.id, config.workspace.profile.name),
@@ -44,7 +52,11 @@ fn summary(config: &Config, out: &mut dyn Write) -> Result<(), Failure> {
             count(config.groups.len(), "group")
         ),
         format!("{} with {}", count(config.secret_scopes.len(), "secret scope"), count(secrets, "secret")),
-        format!("{} with {}", count(config.registered_models.len(), "registered model"), count(versions, "version")),
+        format!(
+            "{} with {}",
+            count(config.registered_models.len(), "registered model"),
+            count(versions, "version")
+        ),
         count(config.serving_endpoints.len(), "serving endpoint"),
     ];
     for line in lines {

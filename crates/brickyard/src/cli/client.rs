@@ -8,9 +8,9 @@ use brickyard_types::BearerToken;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
+use super::Failure;
 use super::arguments::Server;
 use super::credentials::{self, LocalServer};
-use super::Failure;
 use crate::config::Environment;
 
 /// Where `serve` listens unless it is said.
@@ -37,13 +37,19 @@ impl Client {
         let (base, token) = match token {
             Some(token) => {
                 // Only where the server is, not its token, is of interest now: a file that cannot be used is no reason to stop.
-                let local = || credentials::read(&server.data_dir).ok().flatten().map(|local| base_url(&local.host));
-                (asked.map(Ok).or_else(local).unwrap_or_else(|| base_url(DEFAULT_HOST))?, BearerToken::new(token))
+                let local =
+                    || credentials::read(&server.data_dir).ok().flatten().map(|local| base_url(&local.host));
+                (
+                    asked.map(Ok).or_else(local).unwrap_or_else(|| base_url(DEFAULT_HOST))?,
+                    BearerToken::new(token),
+                )
             }
             None => local_server(server, asked)?,
         };
         if !token.expose().bytes().all(|b| matches!(b, 0x21..=0x7e)) {
-            return Err(Failure::Usage("the token has characters that no token has; check --token or DATABRICKS_TOKEN".to_owned()));
+            return Err(Failure::Usage(
+                "the token has characters that no token has; check --token or DATABRICKS_TOKEN".to_owned(),
+            ));
         }
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -92,7 +98,12 @@ impl Client {
     }
 
     /// A token for another principal, from the server's testing road.
-    pub(super) async fn token_for(&self, principal: &str, scopes: Option<String>, ttl: Option<&str>) -> Result<BearerToken, Failure> {
+    pub(super) async fn token_for(
+        &self,
+        principal: &str,
+        scopes: Option<String>,
+        ttl: Option<&str>,
+    ) -> Result<BearerToken, Failure> {
         let mut body = serde_json::json!({"as": principal});
         if let Some(scopes) = scopes {
             body["scopes"] = scopes.into();
@@ -102,8 +113,12 @@ impl Client {
         }
         let answer = self.fetch(self.request(Method::POST, &["_brickyard", "tokens"]).json(&body)).await?;
         // The answer is not repeated in the error: it may hold a token under another name.
-        let token = serde_json::from_str::<Value>(&answer).ok().and_then(|answer| Some(answer.get("token")?.as_str()?.to_owned()));
-        token.map(BearerToken::new).ok_or_else(|| Failure::Failed("the server's answer has no token; is it brickyard?".to_owned()))
+        let token = serde_json::from_str::<Value>(&answer)
+            .ok()
+            .and_then(|answer| Some(answer.get("token")?.as_str()?.to_owned()));
+        token
+            .map(BearerToken::new)
+            .ok_or_else(|| Failure::Failed("the server's answer has no token; is it brickyard?".to_owned()))
     }
 }
 
@@ -140,7 +155,9 @@ pub(super) fn base_url(text: &str) -> Result<Url, Failure> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let wrong = |what: &str| {
         let shown: String = text.chars().take(200).collect();
-        Failure::Usage(format!("the host {shown:?} {what}; give one such as --host {DEFAULT_HOST} (or DATABRICKS_HOST)"))
+        Failure::Usage(format!(
+            "the host {shown:?} {what}; give one such as --host {DEFAULT_HOST} (or DATABRICKS_HOST)"
+        ))
     };
     let url = Url::parse(&full).map_err(|_| wrong("is not a URL"))?;
     match url.scheme() {
@@ -158,19 +175,28 @@ pub(super) fn request_id(response: &Response) -> Option<String> {
 
 /// The whole body as text.
 pub(super) async fn text(response: Response) -> Result<String, Failure> {
-    response.text().await.map_err(|error| Failure::Failed(format!("the answer broke off: {}", innermost(&error))))
+    response
+        .text()
+        .await
+        .map_err(|error| Failure::Failed(format!("the answer broke off: {}", innermost(&error))))
 }
 
 /// A refusal as one line: status, code, message, and where to ask why.
 pub(super) fn refusal(status: u16, body: &str, id: Option<&str>) -> Failure {
     let parsed: Option<Value> = serde_json::from_str(body).ok();
     let field = |names: &[&str]| -> Option<String> {
-        names.iter().find_map(|name| parsed.as_ref()?.get(*name)).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        names
+            .iter()
+            .find_map(|name| parsed.as_ref()?.get(*name))
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     };
     let code = field(&["error_code", "error"]);
-    let message = field(&["message", "error_description"]).unwrap_or_else(|| body.chars().take(500).collect());
+    let message =
+        field(&["message", "error_description"]).unwrap_or_else(|| body.chars().take(500).collect());
     let mut line = format!("the server answered {status}");
-    for part in [code.as_deref().unwrap_or_default(), message.trim()].into_iter().filter(|part| !part.is_empty()) {
+    for part in
+        [code.as_deref().unwrap_or_default(), message.trim()].into_iter().filter(|part| !part.is_empty())
+    {
         line.push_str(": ");
         line.push_str(part);
     }

@@ -81,16 +81,24 @@ pub fn read(data_dir: &Path) -> Result<Option<LocalServer>, Unusable> {
     };
     let about = file.metadata().map_err(|error| unusable(format!("cannot be read: {error}")))?;
     if !about.is_file() || about.size() > 64 * 1024 {
-        return Err(unusable("is not what brickyard serve writes; remove it and start the server again".to_owned()));
+        return Err(unusable(
+            "is not what brickyard serve writes; remove it and start the server again".to_owned(),
+        ));
     }
     if about.permissions().mode() & 0o077 != 0 {
-        return Err(unusable("others may read or write it, and it holds a token; remove it and start the server again".to_owned()));
+        return Err(unusable(
+            "others may read or write it, and it holds a token; remove it and start the server again"
+                .to_owned(),
+        ));
     }
     let mut text = String::new();
-    file.take(64 * 1024).read_to_string(&mut text).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    file.take(64 * 1024)
+        .read_to_string(&mut text)
+        .map_err(|error| unusable(format!("cannot be read: {error}")))?;
     // The parser's message could repeat a part of the token.
-    let File { host, token } = serde_json::from_str(&text)
-        .map_err(|_| unusable("is not what brickyard serve writes; remove it and start the server again".to_owned()))?;
+    let File { host, token } = serde_json::from_str(&text).map_err(|_| {
+        unusable("is not what brickyard serve writes; remove it and start the server again".to_owned())
+    })?;
     Ok(Some(LocalServer { host, token: BearerToken::new(token) }))
 }
 
@@ -103,7 +111,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(read(folder.path()).expect("nothing"), None);
         for token in ["one", "two"] {
-            let path = write(folder.path(), "http://127.0.0.1:8080", &BearerToken::new(token)).expect("written");
+            let path =
+                write(folder.path(), "http://127.0.0.1:8080", &BearerToken::new(token)).expect("written");
             assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
             let local = read(folder.path()).expect("read").expect("there");
             assert_eq!((local.host.as_str(), local.token.expose()), ("http://127.0.0.1:8080", token));

@@ -15,11 +15,15 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::arguments::Invoke;
 use super::client::{Client, innermost, refusal, request_id, text};
-use super::sse::DataLines;
 use super::explain;
+use super::sse::DataLines;
 use crate::config::Environment;
 
-pub(super) async fn run(invoke: &Invoke, environment: &dyn Environment, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) async fn run(
+    invoke: &Invoke,
+    environment: &dyn Environment,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let own = Client::open(&invoke.server, environment)?;
     let body = body(invoke, &own).await?;
     let caller = match &invoke.principal {
@@ -39,7 +43,9 @@ pub(super) async fn run(invoke: &Invoke, environment: &dyn Environment, out: &mu
             writeln!(out)?;
             explain::print(&own, id, out).await
         }
-        None => Err(Failure::Failed("the answer has no x-request-id, so it cannot be explained; is it brickyard?".to_owned())),
+        None => Err(Failure::Failed(
+            "the answer has no x-request-id, so it cannot be explained; is it brickyard?".to_owned(),
+        )),
     };
     match (answer, explained) {
         (Ok(()), explained) => explained,
@@ -55,7 +61,9 @@ async fn body(invoke: &Invoke, client: &Client) -> Result<Value, Failure> {
         None => {
             let path = ["api", "2.0", "serving-endpoints", invoke.endpoint.as_str()];
             let endpoint = client.fetch(client.request(Method::GET, &path)).await?;
-            let task = serde_json::from_str::<Value>(&endpoint).ok().and_then(|endpoint| Some(endpoint.get("task")?.as_str()?.to_owned()));
+            let task = serde_json::from_str::<Value>(&endpoint)
+                .ok()
+                .and_then(|endpoint| Some(endpoint.get("task")?.as_str()?.to_owned()));
             wrap(task.as_deref(), &invoke.request).ok_or_else(|| {
                 let task = task.map_or_else(|| "no task".to_owned(), |task| format!("the task {task}"));
                 Failure::Usage(format!(
@@ -76,7 +84,9 @@ pub(super) fn object(request: &str) -> Result<Option<Value>, Failure> {
     if !request.trim_start().starts_with('{') {
         return Ok(None);
     }
-    serde_json::from_str(request).map(Some).map_err(|error| Failure::Usage(format!("the request is not JSON: {error}")))
+    serde_json::from_str(request)
+        .map(Some)
+        .map_err(|error| Failure::Usage(format!("the request is not JSON: {error}")))
 }
 
 /// Text in the shape that a task reads.
@@ -97,7 +107,8 @@ async fn print_answer(response: Response, id: Option<&str>, out: &mut dyn Write)
         let body = text(response).await?;
         return Err(refusal(status.as_u16(), &body, id));
     }
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/event-stream") {
         return print_stream(response, out).await;
     }
@@ -125,9 +136,12 @@ async fn print_stream(mut response: Response, out: &mut dyn Write) -> Result<(),
     };
     loop {
         let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| Failure::Failed(format!("the stream broke off: {}", innermost(&error))))?;
+        let chunk =
+            chunk.map_err(|error| Failure::Failed(format!("the stream broke off: {}", innermost(&error))))?;
         let Some(chunk) = chunk else { break };
-        let fields = lines.push(&chunk).map_err(|_| Failure::Failed("the stream has a line without an end".to_owned()))?;
+        let fields = lines
+            .push(&chunk)
+            .map_err(|_| Failure::Failed("the stream has a line without an end".to_owned()))?;
         for field in fields {
             print(&field, out)?;
         }

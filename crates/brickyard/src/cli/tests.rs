@@ -47,8 +47,13 @@ impl Played {
                 let answer = answers.iter().find(|(start, _)| request.starts_with(start));
                 kept.lock().expect("no panic").push(request);
                 let missing = "HTTP/1.1 404 Not Found\r\n\r\n{\"error_code\":\"ENDPOINT_NOT_FOUND\",\"message\":\"no\"}";
-                let (head, body) = answer.map_or(missing, |(_, answer)| answer).split_once("\r\n\r\n").expect("an answer");
-                let _ = write!(stream, "{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let (head, body) =
+                    answer.map_or(missing, |(_, answer)| answer).split_once("\r\n\r\n").expect("an answer");
+                let _ = write!(
+                    stream,
+                    "{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
             }
         });
         Self { host, seen }
@@ -62,7 +67,9 @@ impl Played {
 fn complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
     length.is_none_or(|length| length.trim().parse().is_ok_and(|length: usize| body.len() >= length))
 }
 
@@ -94,13 +101,24 @@ fn bad_usage_is_64_and_says_what_is_wrong_on_standard_error() {
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for (arguments, told) in [(&["--help"][..], "explain"), (&["--version"], "brickyard 0."), (&["serve", "--help"], "BRICKYARD_LISTEN")] {
+    for (arguments, told) in [
+        (&["--help"][..], "explain"),
+        (&["--version"], "brickyard 0."),
+        (&["serve", "--help"], "BRICKYARD_LISTEN"),
+    ] {
         let (code, out, err) = brickyard(arguments, &[]);
         assert_eq!((code, err.as_str()), (0, ""));
         assert!(out.contains(told), "{out}");
     }
     let (_, help, _) = brickyard(&["token", "--help"], &[]);
-    for variable in ["BRICKYARD_AS", "BRICKYARD_SCOPES", "BRICKYARD_TTL", "BRICKYARD_HOST", "BRICKYARD_TOKEN", "BRICKYARD_DATA_DIR"] {
+    for variable in [
+        "BRICKYARD_AS",
+        "BRICKYARD_SCOPES",
+        "BRICKYARD_TTL",
+        "BRICKYARD_HOST",
+        "BRICKYARD_TOKEN",
+        "BRICKYARD_DATA_DIR",
+    ] {
         assert!(help.contains(variable), "{variable}");
     }
 }
@@ -113,17 +131,27 @@ fn check_says_what_it_read_or_all_that_is_wrong() {
     let shown = path.display().to_string();
     let (code, out, err) = brickyard(&["check", "--config", &shown], &[]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.starts_with(&format!("good: {shown}\n")) && out.contains("1 user, 0 service principals, 1 group\n"), "{out}");
+    assert!(
+        out.starts_with(&format!("good: {shown}\n"))
+            && out.contains("1 user, 0 service principals, 1 group\n"),
+        "{out}"
+    );
     std::fs::write(&path, "users: [{user_nam: ana@x}]\nx: 1\n").expect("written");
     let (code, _, err) = brickyard(&["check", "--config", &shown], &[]);
     assert_eq!(code, 64);
-    assert!(err.contains(&format!("{shown}: users[0].user_nam: unknown key; did you mean user_name?\n")), "{err}");
+    assert!(
+        err.contains(&format!("{shown}: users[0].user_nam: unknown key; did you mean user_name?\n")),
+        "{err}"
+    );
     assert!(err.contains("users[0].user_name: missing"), "{err}");
 }
 
 #[test]
 fn a_token_is_all_that_token_prints() {
-    let server = Played::new(&[("POST /_brickyard/tokens ", "HTTP/1.1 200 OK\r\n\r\n{\"token\":\"eyJ.a.b\",\"other\":1}")]);
+    let server = Played::new(&[(
+        "POST /_brickyard/tokens ",
+        "HTTP/1.1 200 OK\r\n\r\n{\"token\":\"eyJ.a.b\",\"other\":1}",
+    )]);
     let arguments = ["token", "--as", "ana@example.com", "--scopes", "sql genie", "--ttl", "1h"];
     let environment = [("DATABRICKS_HOST", server.host.as_str()), ("DATABRICKS_TOKEN", "dapi-admin")];
     assert_eq!(brickyard(&arguments, &environment), (0, "eyJ.a.b\n".to_owned(), String::new()));
@@ -149,7 +177,8 @@ fn a_refusal_is_1_with_the_servers_words_and_the_way_to_the_reason() {
 #[test]
 fn without_a_server_the_error_says_how_to_start_one() {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
-    let (code, _, err) = brickyard(&["explain", "abc", "--host", &format!("localhost:{port}"), "--token", "t"], &[]);
+    let (code, _, err) =
+        brickyard(&["explain", "abc", "--host", &format!("localhost:{port}"), "--token", "t"], &[]);
     assert_eq!(code, 1);
     assert!(err.contains("start one with `brickyard serve`"), "{err}");
 }
@@ -163,10 +192,17 @@ fn on_a_laptop_no_setup_is_needed_and_the_local_token_goes_nowhere_else() {
     let explain = ["explain", "abc", "--data-dir", &data_dir];
     assert_eq!(brickyard(&explain, &[]), (0, "the tree\n".to_owned(), String::new()));
     let seen = &server.seen()[0];
-    assert!(seen.contains("authorization: Bearer local-admin\r\n") && seen.contains("accept: text/plain\r\n"), "{seen}");
+    assert!(
+        seen.contains("authorization: Bearer local-admin\r\n") && seen.contains("accept: text/plain\r\n"),
+        "{seen}"
+    );
 
     let localhost = server.host.replace("127.0.0.1", "localhost");
-    assert_eq!(brickyard(&explain, &[("DATABRICKS_HOST", &localhost)]).0, 0, "another name of the same server");
+    assert_eq!(
+        brickyard(&explain, &[("DATABRICKS_HOST", &localhost)]).0,
+        0,
+        "another name of the same server"
+    );
 
     let other = Played::new(&[]);
     let (code, _, err) = brickyard(&explain, &[("DATABRICKS_HOST", &other.host)]);
@@ -178,12 +214,21 @@ fn on_a_laptop_no_setup_is_needed_and_the_local_token_goes_nowhere_else() {
 #[test]
 fn invoke_as_somebody_prints_the_answer_and_then_the_tree() {
     let server = Played::new(&[
-        ("GET /api/2.0/serving-endpoints/concierge ", "HTTP/1.1 200 OK\r\n\r\n{\"task\":\"agent/v1/responses\"}"),
+        (
+            "GET /api/2.0/serving-endpoints/concierge ",
+            "HTTP/1.1 200 OK\r\n\r\n{\"task\":\"agent/v1/responses\"}",
+        ),
         ("POST /_brickyard/tokens ", "HTTP/1.1 200 OK\r\n\r\n{\"token\":\"anas\"}"),
-        ("POST /serving-endpoints/concierge/invocations ", "HTTP/1.1 200 OK\r\nx-request-id: r1\r\n\r\n{\"output\":[]}"),
+        (
+            "POST /serving-endpoints/concierge/invocations ",
+            "HTTP/1.1 200 OK\r\nx-request-id: r1\r\n\r\n{\"output\":[]}",
+        ),
         ("GET /_brickyard/explain/r1 ", "HTTP/1.1 200 OK\r\n\r\nana@x -> concierge"),
     ]);
-    let (code, out, err) = brickyard(&["invoke", "concierge", "--as", "ana@x", "hello", "--host", &server.host, "--token", "own"], &[]);
+    let (code, out, err) = brickyard(
+        &["invoke", "concierge", "--as", "ana@x", "hello", "--host", &server.host, "--token", "own"],
+        &[],
+    );
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out, "{\n  \"output\": []\n}\n\nana@x -> concierge\n");
     let seen = server.seen();
@@ -209,7 +254,8 @@ fn invoke_streams_what_comes_and_explains_a_refused_call_too() {
     ]);
     let server_flags = ["--host", &server.host, "--token", "own"];
     let call = |endpoint| {
-        let arguments: Vec<&str> = ["invoke", endpoint, "--stream", "{\"input\": \"x\"}"].into_iter().chain(server_flags).collect();
+        let arguments: Vec<&str> =
+            ["invoke", endpoint, "--stream", "{\"input\": \"x\"}"].into_iter().chain(server_flags).collect();
         brickyard(&arguments, &[])
     };
     assert_eq!(call("good"), (0, "{\"a\":1}\n\nthe tree\n".to_owned(), String::new()));

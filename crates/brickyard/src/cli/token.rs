@@ -7,7 +7,11 @@ use super::arguments::Token;
 use super::client::Client;
 use crate::config::Environment;
 
-pub(super) async fn run(token: &Token, environment: &dyn Environment, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) async fn run(
+    token: &Token,
+    environment: &dyn Environment,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let client = Client::open(&token.server, environment)?;
     let scopes = token.scopes.as_ref().map(ToString::to_string);
     let minted = client.token_for(&token.principal, scopes, token.ttl.as_deref()).await?;

@@ -9,8 +9,15 @@ use super::node::Value;
 use super::problem::Problems;
 
 /// The collections that are built.
-const BUILT: [&str; 7] =
-    ["workspace", "users", "service_principals", "groups", "secret_scopes", "registered_models", "serving_endpoints"];
+const BUILT: [&str; 7] = [
+    "workspace",
+    "users",
+    "service_principals",
+    "groups",
+    "secret_scopes",
+    "registered_models",
+    "serving_endpoints",
+];
 
 /// The collections that are not, and what they are called.
 const NOT_YET: [(&str, &str); 6] = [

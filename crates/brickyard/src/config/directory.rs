@@ -102,7 +102,12 @@ pub(super) struct Directory {
 const BUILT_IN: [&str; 2] = ["users", "admins"];
 
 impl Directory {
-    pub(super) fn read(merged: &Merged, workspace: &WorkspaceConfig, environment: &dyn Environment, problems: &Problems) -> Self {
+    pub(super) fn read(
+        merged: &Merged,
+        workspace: &WorkspaceConfig,
+        environment: &dyn Environment,
+        problems: &Problems,
+    ) -> Self {
         let mut directory = Self::default();
         for name in BUILT_IN {
             if let Ok(group) = name.parse() {
@@ -143,7 +148,9 @@ impl Directory {
 
     fn claim(&mut self, name: &str, principal: PrincipalRef, place: &Place, problems: &Problems) -> bool {
         if let Some((_, first)) = self.names.get(name) {
-            let first = first.as_ref().map_or_else(|| "every workspace has it".to_owned(), |first| format!("the first is {first}"));
+            let first = first
+                .as_ref()
+                .map_or_else(|| "every workspace has it".to_owned(), |first| format!("the first is {first}"));
             problems.at(place, format!("the name {} is taken; {first}", shown(name)));
             return false;
         }
@@ -151,7 +158,11 @@ impl Directory {
         true
     }
 
-    fn read_groups<'a>(&mut self, merged: &'a Merged, problems: &'a Problems) -> Vec<(GroupName, Fields<'a>)> {
+    fn read_groups<'a>(
+        &mut self,
+        merged: &'a Merged,
+        problems: &'a Problems,
+    ) -> Vec<(GroupName, Fields<'a>)> {
         let mut read = Vec::new();
         for node in items(merged, "groups", problems) {
             let Some(fields) = Fields::of(node, &["display_name", "members"], problems) else { continue };
@@ -160,11 +171,19 @@ impl Directory {
             // `users` has everybody in it; `admins` may be given members here.
             let again = built_in && read.iter().any(|(other, _)| *other == name);
             if name.as_str() == "users" && fields.node("members").is_some() {
-                fields.refuse("members", "every user and service principal is in the group users; remove the list");
+                fields.refuse(
+                    "members",
+                    "every user and service principal is in the group users; remove the list",
+                );
             } else if again {
                 fields.refuse("display_name", format!("the group {name} is listed twice"));
             } else if built_in
-                || self.claim(name.as_str(), PrincipalRef::Group(name.clone()), &fields.place_of("display_name"), problems)
+                || self.claim(
+                    name.as_str(),
+                    PrincipalRef::Group(name.clone()),
+                    &fields.place_of("display_name"),
+                    problems,
+                )
             {
                 read.push((name, fields));
             }
@@ -180,7 +199,8 @@ impl Directory {
                 let Some(member) = self.expect(place, name, problems) else { continue };
                 if !seen.insert(member.clone()) {
                     problems.at(place, format!("{} is listed twice", shown(name)));
-                } else if matches!(&member, PrincipalRef::Group(group) if *group == display_name || BUILT_IN.contains(&group.as_str())) {
+                } else if matches!(&member, PrincipalRef::Group(group) if *group == display_name || BUILT_IN.contains(&group.as_str()))
+                {
                     problems.at(place, format!("the group {name} cannot be a member of {display_name}"));
                 } else {
                     members.push(member);
@@ -213,7 +233,8 @@ impl Directory {
                 parents.entry(member).or_default().push(group);
             }
         }
-        let mut ready: Vec<&str> = open.iter().filter(|(_, count)| **count == 0).map(|(group, _)| *group).collect();
+        let mut ready: Vec<&str> =
+            open.iter().filter(|(_, count)| **count == 0).map(|(group, _)| *group).collect();
         while let Some(group) = ready.pop() {
             open.remove(group);
             for parent in parents.get(group).into_iter().flatten() {
@@ -228,7 +249,8 @@ impl Directory {
         let mut circles: Vec<&str> = open.into_keys().collect();
         circles.sort_unstable();
         if let Some((_, Some(place))) = circles.first().and_then(|group| self.names.get(*group)) {
-            problems.at(place, format!("groups are members of each other in a circle: {}", circles.join(", ")));
+            problems
+                .at(place, format!("groups are members of each other in a circle: {}", circles.join(", ")));
         }
     }
 
@@ -236,8 +258,11 @@ impl Directory {
         const KNOWN: [&str; 5] = ["user_name", "display_name", "active", "groups", "personal_access_tokens"];
         let Some(fields) = Fields::of(node, &KNOWN, problems) else { return };
         let folder = folder_of(&node.place);
-        let personal_access_tokens =
-            fields.list("personal_access_tokens").iter().filter_map(|node| read_pat(node, &folder, environment, problems)).collect();
+        let personal_access_tokens = fields
+            .list("personal_access_tokens")
+            .iter()
+            .filter_map(|node| read_pat(node, &folder, environment, problems))
+            .collect();
         let groups = self.direct_groups(&fields);
         let Some(user_name) = fields.required::<UserName>("user_name") else { return };
         let principal = PrincipalRef::User(user_name.clone());
@@ -282,7 +307,9 @@ impl Directory {
         let group = |(place, name): (&Place, &str)| match self.find(name) {
             Some(PrincipalRef::Group(group)) => Some(group.clone()),
             _ => {
-                fields.problems.at(place, format!("no group {} in the configuration; add it to groups", shown(name)));
+                fields
+                    .problems
+                    .at(place, format!("no group {} in the configuration; add it to groups", shown(name)));
                 None
             }
         };
@@ -315,7 +342,12 @@ impl Directory {
     }
 }
 
-fn read_pat(node: &Node, folder: &Path, environment: &dyn Environment, problems: &Problems) -> Option<PersonalAccessTokenConfig> {
+fn read_pat(
+    node: &Node,
+    folder: &Path,
+    environment: &dyn Environment,
+    problems: &Problems,
+) -> Option<PersonalAccessTokenConfig> {
     let fields = Fields::of(node, &["value", "env", "file", "comment", "scopes", "lifetime"], problems)?;
     let comment = fields.text("comment").map(str::to_owned);
     let lifetime = fields.duration("lifetime");
@@ -336,7 +368,9 @@ fn scopes(fields: &Fields<'_>) -> Option<ScopeSet> {
         return fields.parsed_with("scopes", ScopeSet::parse);
     }
     let scope = |(place, text): (&Place, &str)| {
-        text.parse().map_err(|error: brickyard_types::InvalidScope| fields.problems.at(place, error.to_string())).ok()
+        text.parse()
+            .map_err(|error: brickyard_types::InvalidScope| fields.problems.at(place, error.to_string()))
+            .ok()
     };
     Some(fields.texts("scopes").into_iter().filter_map(scope).collect())
 }

@@ -15,15 +15,22 @@ const LONGEST: i64 = 100 * 365 * 24 * 3600 * 1000;
 /// # Errors
 /// If the text has another form, or means more than a hundred years.
 pub fn parse(text: &str) -> Result<SignedDuration, NotADuration> {
-    const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    const UNITS: [(&str, i64); 5] =
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let (mut rest, mut total, mut next_unit) = (text, 0_i64, 0);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, tail) = rest.split_at(digits);
         let letters = tail.bytes().take_while(u8::is_ascii_lowercase).count();
         let (unit, tail) = tail.split_at(letters);
-        let index = (UNITS.iter().position(|(name, _)| *name == unit)).filter(|index| *index >= next_unit).ok_or(NotADuration)?;
-        let part = number.parse::<i64>().ok().and_then(|number| number.checked_mul(UNITS[index].1)).ok_or(NotADuration)?;
+        let index = (UNITS.iter().position(|(name, _)| *name == unit))
+            .filter(|index| *index >= next_unit)
+            .ok_or(NotADuration)?;
+        let part = number
+            .parse::<i64>()
+            .ok()
+            .and_then(|number| number.checked_mul(UNITS[index].1))
+            .ok_or(NotADuration)?;
         total = total.checked_add(part).filter(|total| *total <= LONGEST).ok_or(NotADuration)?;
         (rest, next_unit) = (tail, index + 1);
     }
@@ -49,10 +56,31 @@ mod tests {
 
     #[test]
     fn a_duration_is_numbers_with_units_and_nothing_else() {
-        for (text, millis) in [("1h", 3_600_000), ("30m", 1_800_000), ("90s", 90_000), ("1h30m", 5_400_000), ("0s", 0), ("5ms", 5)] {
+        for (text, millis) in [
+            ("1h", 3_600_000),
+            ("30m", 1_800_000),
+            ("90s", 90_000),
+            ("1h30m", 5_400_000),
+            ("0s", 0),
+            ("5ms", 5),
+        ] {
             assert_eq!(parse(text), Ok(SignedDuration::from_millis(millis)), "{text}");
         }
-        for bad in ["", "1", "h", "-1h", "1.5h", "1 h", "1H", "30m1h", "1h1h", "99999999999999999999s", "9999999d", "1h ", "\u{661}h"] {
+        for bad in [
+            "",
+            "1",
+            "h",
+            "-1h",
+            "1.5h",
+            "1 h",
+            "1H",
+            "30m1h",
+            "1h1h",
+            "99999999999999999999s",
+            "9999999d",
+            "1h ",
+            "\u{661}h",
+        ] {
             assert_eq!(parse(bad), Err(NotADuration), "{bad:?}");
         }
     }

@@ -34,7 +34,10 @@ impl<'a> Fields<'a> {
 
     /// The value of `key`; a key without a value (`key:`) is an absent one.
     pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
-        self.map.iter().find(|(name, node)| name == key && !matches!(node.value, Value::Null)).map(|(_, node)| node)
+        self.map
+            .iter()
+            .find(|(name, node)| name == key && !matches!(node.value, Value::Null))
+            .map(|(_, node)| node)
     }
 
     /// Notes a problem with `key`.
@@ -85,7 +88,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Text that `read` makes something of.
-    pub(super) fn parsed_with<T, E: Display>(&self, key: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub(super) fn parsed_with<T, E: Display>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.text(key)?;
         read(text).map_err(|error| self.refuse(key, format!("{error}"))).ok()
     }
@@ -138,7 +145,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A duration between two others.
-    pub(super) fn duration_within(&self, key: &str, least: SignedDuration, most: SignedDuration) -> Option<SignedDuration> {
+    pub(super) fn duration_within(
+        &self,
+        key: &str,
+        least: SignedDuration,
+        most: SignedDuration,
+    ) -> Option<SignedDuration> {
         let value = self.duration(key)?;
         if (least..=most).contains(&value) {
             return Some(value);

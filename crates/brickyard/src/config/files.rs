@@ -32,7 +32,9 @@ impl Merged {
         let map = match value {
             Value::Map(map) => map,
             Value::Null => return,
-            other => return problems.at(&place, format!("a map of collections is needed, not {}", other.kind())),
+            other => {
+                return problems.at(&place, format!("a map of collections is needed, not {}", other.kind()));
+            }
         };
         for (key, node) in map {
             let Some(known) = collections::known(&key) else {
@@ -63,7 +65,8 @@ fn merge(old: &mut Node, new: Node, problems: &Problems) {
         (Value::Bool(one), Value::Bool(other)) if *one == other => {}
         (Value::Number(one), Value::Number(other)) if *one == other => {}
         (Value::Text(one), Value::Text(other)) if *one == other => {}
-        _ => problems.at(&new.place, format!("{} gives another value; keep one of the two", old.place.file_name())),
+        _ => problems
+            .at(&new.place, format!("{} gives another value; keep one of the two", old.place.file_name())),
     }
 }
 
@@ -106,7 +109,8 @@ fn expand(path: &Path, problems: &Problems) -> Vec<PathBuf> {
             return Vec::new();
         }
     };
-    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|file| file.is_file()).collect();
+    let mut files: Vec<PathBuf> =
+        entries.into_iter().map(|entry| entry.path()).filter(|file| file.is_file()).collect();
     files.sort();
     files.retain(|file| {
         let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -115,7 +119,11 @@ fn expand(path: &Path, problems: &Problems) -> Vec<PathBuf> {
             return false;
         }
         if extension == Some("yml") {
-            whole_file(file, problems, "only *.yaml is read from a folder; rename it, or it would be left out silently");
+            whole_file(
+                file,
+                problems,
+                "only *.yaml is read from a folder; rename it, or it would be left out silently",
+            );
         }
         matches!(extension, Some("yaml" | "sql")) && accept(file, problems)
     });
@@ -126,7 +134,11 @@ fn expand(path: &Path, problems: &Problems) -> Vec<PathBuf> {
 fn accept(file: &Path, problems: &Problems) -> bool {
     let sql = file.extension().is_some_and(|extension| extension == "sql");
     if sql {
-        whole_file(file, problems, "brickyard does not stand in for SQL yet; move the file out of the configuration");
+        whole_file(
+            file,
+            problems,
+            "brickyard does not stand in for SQL yet; move the file out of the configuration",
+        );
     }
     !sql
 }
@@ -139,7 +151,8 @@ fn text(file: &Path, problems: &Problems) -> Option<String> {
         Err(error) => Err(format!("cannot be read: {error}")),
     };
     match bytes.and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|error| format!("is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
+        String::from_utf8(bytes)
+            .map_err(|error| format!("is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
     }) {
         Ok(text) => Some(text),
         Err(reason) => {

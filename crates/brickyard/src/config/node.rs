@@ -17,7 +17,9 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 use serde_json::Number;
 
 use super::problem::{Place, Problem, Problems, shown};
@@ -76,7 +78,8 @@ impl Node {
 pub(super) fn read(file: &str, text: &str, problems: &Problems) -> Option<Node> {
     let place = Place::file(file);
     // A file of comments is an empty configuration, not an error.
-    if text.lines().all(|line| matches!(line.trim().chars().next(), None | Some('#')) || line.trim() == "---") {
+    if text.lines().all(|line| matches!(line.trim().chars().next(), None | Some('#')) || line.trim() == "---")
+    {
         return None;
     }
     let budget = Cell::new(MOST_VALUES);
@@ -102,7 +105,9 @@ fn reason(error: &serde_yaml_ng::Error) -> String {
     match text {
         "recursion limit exceeded" => "nested too deeply, or an anchor holds itself".to_owned(),
         "repetition limit exceeded" => "anchors unfold into too many values".to_owned(),
-        text if text.contains("more than one document") => "one document a file: remove the second `---`".to_owned(),
+        text if text.contains("more than one document") => {
+            "one document a file: remove the second `---`".to_owned()
+        }
         text => format!("not YAML: {text}"),
     }
 }
@@ -202,7 +207,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
         // A key is read as a value of its own, so that one that is no text can be named and passed over.
         while let Some(key) = entries.next_key_seed(self.clone())? {
             let Value::Text(key) = key.value else {
-                self.problems.at(&self.place, format!("a key must be text, not {}; put it in quotes", key.value.kind()));
+                self.problems.at(
+                    &self.place,
+                    format!("a key must be text, not {}; put it in quotes", key.value.kind()),
+                );
                 entries.next_value::<IgnoredAny>()?;
                 continue;
             };

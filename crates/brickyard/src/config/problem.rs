@@ -56,7 +56,8 @@ impl Place {
             Step::Index(parent, index) => format!("{}[{index}]", parent.key_path()),
             Step::Key(parent, key) => {
                 let path = parent.key_path();
-                let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+                let plain =
+                    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
                 match (plain, path.is_empty()) {
                     (true, true) => key.clone(),
                     (true, false) => format!("{path}.{key}"),
@@ -70,7 +71,11 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.key_path();
-        if path.is_empty() { f.write_str(self.file_name()) } else { write!(f, "{}: {path}", self.file_name()) }
+        if path.is_empty() {
+            f.write_str(self.file_name())
+        } else {
+            write!(f, "{}: {path}", self.file_name())
+        }
     }
 }
 

@@ -37,7 +37,8 @@ impl ModelNames {
     pub(super) fn expect(&self, entity: &Fields<'_>, name: &str, version: &str) -> Option<PathBuf> {
         let Some(versions) = self.0.get(name) else {
             let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
-            let hint = nearest(name, &known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            let hint =
+                nearest(name, &known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             entity.refuse("entity_name", format!("no model {} in registered_models{hint}", shown(name)));
             return None;
         };
@@ -45,8 +46,15 @@ impl ModelNames {
         if found.is_none() {
             let mut known: Vec<&str> = versions.keys().map(String::as_str).collect();
             known.sort_unstable();
-            let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-            entity.refuse("entity_version", format!("the model {name} has no version {}; {known}", shown(version)));
+            let known = if known.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("it has {}", known.join(", "))
+            };
+            entity.refuse(
+                "entity_version",
+                format!("the model {name} has no version {}; {known}", shown(version)),
+            );
         }
         found.cloned()
     }
@@ -72,19 +80,29 @@ pub(super) fn read(merged: &Merged, problems: &Problems) -> (Vec<RegisteredModel
             if !folder.is_dir() {
                 fields.refuse("source", format!("no folder {}", folder.display()));
             } else if !folder.join("MLmodel").is_file() {
-                fields.refuse("source", format!("no MLmodel in {}; name the folder of a logged MLflow model", folder.display()));
+                fields.refuse(
+                    "source",
+                    format!("no MLmodel in {}; name the folder of a logged MLflow model", folder.display()),
+                );
             }
             if sources.insert(version.clone(), absolute(&folder)).is_some() {
                 fields.refuse("version", format!("the version {version} is listed twice"));
             } else {
-                versions.push(ModelVersionConfig { version, source: absolute(&folder), place: fields.place_of("source") });
+                versions.push(ModelVersionConfig {
+                    version,
+                    source: absolute(&folder),
+                    place: fields.place_of("source"),
+                });
             }
         }
         let Some(name) = fields.present("name").and_then(|_| fields.text("name")) else { continue };
         if !is_model_name(name) {
             fields.refuse("name", format!("{} is not a model name; write catalog.schema.model", shown(name)));
         } else if names.0.insert(name.to_owned(), sources).is_some() {
-            fields.refuse("name", format!("the model {name} is listed twice; put all versions under one entry"));
+            fields.refuse(
+                "name",
+                format!("the model {name} is listed twice; put all versions under one entry"),
+            );
         } else {
             models.push(RegisteredModelConfig { name: name.to_owned(), versions });
         }
@@ -94,6 +112,7 @@ pub(super) fn read(merged: &Merged, problems: &Problems) -> (Vec<RegisteredModel
 
 /// One part or three, of letters, digits, dashes and underscores: it becomes part of the served entity's name.
 fn is_model_name(name: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let part =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     name.len() <= 250 && matches!(name.split('.').count(), 1 | 3) && name.split('.').all(part)
 }

@@ -54,7 +54,10 @@ impl SecretNames {
         match self.0.get(&scope) {
             None => {
                 let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
-                problems.at(place, format!("no secret scope {} in the configuration{}", wanted.scope, hint(&scope, &known)));
+                problems.at(
+                    place,
+                    format!("no secret scope {} in the configuration{}", wanted.scope, hint(&scope, &known)),
+                );
             }
             Some(keys) if !keys.iter().any(|key| key == wanted.key.as_str()) => {
                 let known: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -104,15 +107,26 @@ pub(super) fn read(
     (scopes, names)
 }
 
-fn read_acls(scope: &Fields<'_>, directory: &Directory, problems: &Problems) -> Vec<PermissionEntry<ScopePermission>> {
-    const WORDS: [(&str, ScopePermission); 3] =
-        [("READ", ScopePermission::Read), ("WRITE", ScopePermission::Write), ("MANAGE", ScopePermission::Manage)];
+fn read_acls(
+    scope: &Fields<'_>,
+    directory: &Directory,
+    problems: &Problems,
+) -> Vec<PermissionEntry<ScopePermission>> {
+    const WORDS: [(&str, ScopePermission); 3] = [
+        ("READ", ScopePermission::Read),
+        ("WRITE", ScopePermission::Write),
+        ("MANAGE", ScopePermission::Manage),
+    ];
     let mut acls: Vec<PermissionEntry<ScopePermission>> = Vec::new();
     for node in scope.list("acls") {
         let Some(fields) = Fields::of(node, &["principal", "permission"], problems) else { continue };
         let level = fields.present("permission").and_then(|_| fields.word("permission", &WORDS));
         let Some(name) = fields.present("principal").and_then(|_| fields.text("principal")) else { continue };
-        let Some(principal): Option<PrincipalRef> = directory.expect(&fields.place_of("principal"), name, problems) else { continue };
+        let Some(principal): Option<PrincipalRef> =
+            directory.expect(&fields.place_of("principal"), name, problems)
+        else {
+            continue;
+        };
         if acls.iter().any(|entry| entry.principal == principal) {
             fields.refuse("principal", format!("{name:?} has an entry already"));
         } else if let Some(level) = level {

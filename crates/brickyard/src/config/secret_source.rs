@@ -47,7 +47,10 @@ pub(super) fn read(fields: &Fields<'_>, folder: &Path, environment: &dyn Environ
         "env" => match environment.variable(text) {
             Some(value) => Secret::from(value),
             None => {
-                fields.refuse(key, format!("the environment variable {} is not set", super::problem::shown(text)));
+                fields.refuse(
+                    key,
+                    format!("the environment variable {} is not set", super::problem::shown(text)),
+                );
                 return None;
             }
         },

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use brickyard_agents::AuthPolicy;
 use brickyard_models::{Scripted, ScriptedConfig};
+use brickyard_serving::plaintext_credential;
 use brickyard_types::{EndpointName, EnvironmentValue, ServedName};
 use serde::Deserialize;
 
 use super::fields::{Fields, text_of};
 use super::files::{absolute, folder_of};
 use super::node::Node;
-use super::plaintext_credentials::plaintext_credential;
 use super::problem::{Place, Problems, shown};
 use super::registered_models::ModelNames;
 use super::secret_scopes::SecretNames;
@@ -41,7 +41,9 @@ pub enum ServedKind {
 /// number from the second entity on.
 pub fn default_served_name(kind: &ServedKind, endpoint: &EndpointName, index: usize) -> Option<ServedName> {
     let name = match kind {
-        ServedKind::Model { name, version, .. } => format!("{}-{version}", name.rsplit('.').next().unwrap_or(name)),
+        ServedKind::Model { name, version, .. } => {
+            format!("{}-{version}", name.rsplit('.').next().unwrap_or(name))
+        }
         ServedKind::Url(_) | ServedKind::Scripted(_) if index == 0 => endpoint.to_string(),
         ServedKind::Url(_) | ServedKind::Scripted(_) => format!("{endpoint}-{}", index + 1),
     };
@@ -162,11 +164,14 @@ fn read_kind(fields: &Fields<'_>, known: &Known<'_>) -> Option<ServedKind> {
     let given: Vec<&str> = KINDS.into_iter().filter(|key| fields.node(key).is_some()).collect();
     let [key] = given[..] else {
         let found = if given.is_empty() { "none".to_owned() } else { given.join(" and ") };
-        fields.problems.at(fields.place, format!("exactly one of {} is needed; found {found}", KINDS.join(", ")));
+        fields
+            .problems
+            .at(fields.place, format!("exactly one of {} is needed; found {found}", KINDS.join(", ")));
         return None;
     };
     let model = key == "entity_name";
-    for only in ["entity_version", "python"].into_iter().filter(|only| !model && fields.node(only).is_some()) {
+    for only in ["entity_version", "python"].into_iter().filter(|only| !model && fields.node(only).is_some())
+    {
         fields.refuse(only, format!("belongs beside entity_name, not {key}"));
     }
     if model && fields.node("auth_policy").is_some() {
@@ -175,7 +180,8 @@ fn read_kind(fields: &Fields<'_>, known: &Known<'_>) -> Option<ServedKind> {
     match key {
         "entity_name" => {
             let name = fields.text("entity_name");
-            let version = fields.present("entity_version").and_then(|_| fields.text_or_number("entity_version"));
+            let version =
+                fields.present("entity_version").and_then(|_| fields.text_or_number("entity_version"));
             let python = fields.text("python").map(|path| absolute(&folder_of(fields.place).join(path)));
             if let Some(python) = python.as_ref().filter(|python| !python.is_file()) {
                 fields.refuse("python", format!("no interpreter {}", python.display()));
@@ -187,7 +193,10 @@ fn read_kind(fields: &Fields<'_>, known: &Known<'_>) -> Option<ServedKind> {
         "url" => url(fields).map(ServedKind::Url),
         "scripted" => scripted(fields).map(ServedKind::Scripted),
         other => {
-            fields.refuse(other, format!("brickyard does not stand in for {other} entities of the configuration yet"));
+            fields.refuse(
+                other,
+                format!("brickyard does not stand in for {other} entities of the configuration yet"),
+            );
             None
         }
     }
@@ -196,7 +205,9 @@ fn read_kind(fields: &Fields<'_>, known: &Known<'_>) -> Option<ServedKind> {
 fn url(fields: &Fields<'_>) -> Option<String> {
     let text = fields.text("url")?;
     let reason = match reqwest::Url::parse(text) {
-        Ok(url) if url.scheme() != "http" => "only http:// is spoken to agents; put a proxy before one that needs TLS",
+        Ok(url) if url.scheme() != "http" => {
+            "only http:// is spoken to agents; put a proxy before one that needs TLS"
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => "a URL must not hold a password",
         Ok(url) if url.fragment().is_some() || url.query().is_some() => "a URL without ? and # is needed",
         Ok(_) => return Some(text.to_owned()),
@@ -209,7 +220,9 @@ fn url(fields: &Fields<'_>) -> Option<String> {
 /// Reads and compiles the rules: `check` finds a bad pattern before anything starts.
 fn scripted(fields: &Fields<'_>) -> Option<ScriptedConfig> {
     let refuse = |reason: String| fields.refuse("scripted", reason);
-    let config = ScriptedConfig::deserialize(fields.node("scripted")?.to_json()).map_err(|error| refuse(error.to_string())).ok()?;
+    let config = ScriptedConfig::deserialize(fields.node("scripted")?.to_json())
+        .map_err(|error| refuse(error.to_string()))
+        .ok()?;
     Scripted::compile(&config).map_err(|error| refuse(error.to_string())).ok()?;
     Some(config)
 }
@@ -240,7 +253,8 @@ fn read_auth_policy(fields: &Fields<'_>) -> Option<serde_json::Value> {
     if let Some(system) = policy.node("system_auth_policy") {
         let system = Fields::of(system, &["resources"], fields.problems)?;
         if let Some(resources) = system.node("resources") {
-            let kinds: Vec<&str> = brickyard_types::ResourceType::ALL.into_iter().map(|kind| kind.as_str()).collect();
+            let kinds: Vec<&str> =
+                brickyard_types::ResourceType::ALL.into_iter().map(|kind| kind.as_str()).collect();
             let known: Vec<&str> = kinds.into_iter().chain(["api_version", "databricks"]).collect();
             Fields::of(resources, &known, fields.problems)?;
         }
@@ -264,11 +278,18 @@ fn read_auth_policy(fields: &Fields<'_>) -> Option<serde_json::Value> {
     Some(policy)
 }
 
-fn read_environment(fields: &Fields<'_>, workspace: &WorkspaceConfig, known: &Known<'_>) -> BTreeMap<String, EnvironmentValue> {
+fn read_environment(
+    fields: &Fields<'_>,
+    workspace: &WorkspaceConfig,
+    known: &Known<'_>,
+) -> BTreeMap<String, EnvironmentValue> {
     let entries = fields.entries("environment_vars");
     let most = workspace.profile.environment_variables.value;
     if entries.len() > most {
-        fields.refuse("environment_vars", format!("{} variables; at most {most} a served entity", entries.len()));
+        fields.refuse(
+            "environment_vars",
+            format!("{} variables; at most {most} a served entity", entries.len()),
+        );
     }
     let mut variables = BTreeMap::new();
     for (name, node) in entries {
@@ -290,7 +311,9 @@ fn read_environment(fields: &Fields<'_>, workspace: &WorkspaceConfig, known: &Kn
             Err(error) => problem(error.to_string()),
             Ok(value) => {
                 match &value {
-                    EnvironmentValue::Secret(wanted) => known.secrets.expect(&node.place, wanted, fields.problems),
+                    EnvironmentValue::Secret(wanted) => {
+                        known.secrets.expect(&node.place, wanted, fields.problems)
+                    }
                     EnvironmentValue::Plain(text) if workspace.refuse_plaintext_credentials => {
                         if let Some(why) = plaintext_credential(name, text) {
                             problem(why.to_string());

@@ -48,8 +48,14 @@ pub struct EndpointConfig {
 }
 
 /// Fields of the create request that brickyard would have to ignore, and says so instead.
-const NOT_YET: [&str; 6] =
-    ["ai_gateway", "rate_limits", "budget_policy_id", "email_notifications", "telemetry_config", "auto_capture_config"];
+const NOT_YET: [&str; 6] = [
+    "ai_gateway",
+    "rate_limits",
+    "budget_policy_id",
+    "email_notifications",
+    "telemetry_config",
+    "auto_capture_config",
+];
 
 /// Reads the section.
 pub(super) fn read(
@@ -63,7 +69,10 @@ pub(super) fn read(
     let mut first: HashMap<String, Place> = HashMap::new();
     for node in directory::items(merged, "serving_endpoints", problems) {
         let keys: Vec<&str> =
-            ["name", "creator", "config", "permissions", "tags", "description", "route_optimized"].into_iter().chain(NOT_YET).collect();
+            ["name", "creator", "config", "permissions", "tags", "description", "route_optimized"]
+                .into_iter()
+                .chain(NOT_YET)
+                .collect();
         let Some(fields) = Fields::of(node, &keys, problems) else { continue };
         refuse_not_yet(&fields);
         let name = fields.required::<EndpointName>("name");
@@ -111,7 +120,10 @@ fn creator(fields: &Fields<'_>, workspace: &WorkspaceConfig, directory: &Directo
     let name = fields.text("creator")?;
     match directory.expect(&fields.place_of("creator"), name, fields.problems)? {
         PrincipalRef::Group(_) => {
-            fields.refuse("creator", format!("{} is a group; a user or a service principal is needed", shown(name)));
+            fields.refuse(
+                "creator",
+                format!("{} is a group; a user or a service principal is needed", shown(name)),
+            );
             None
         }
         principal => Some(principal),
@@ -131,7 +143,10 @@ fn read_config(
     };
     refuse_not_yet(&fields);
     if fields.node("served_models").is_some() {
-        fields.refuse("served_models", "the older name; write served_entities, with entity_name and entity_version");
+        fields.refuse(
+            "served_models",
+            "the older name; write served_entities, with entity_name and entity_version",
+        );
     }
     if fields.node("name").is_some() && fields.text("name") != endpoint.text("name") {
         fields.refuse("name", "another name than the endpoint's; remove it");
@@ -147,7 +162,8 @@ fn read_config(
     let entities: Vec<_> = nodes.iter().enumerate().filter_map(read).collect();
     for (index, entity) in entities.iter().enumerate() {
         if let Some(first) = entities[..index].iter().find(|other| other.name == entity.name) {
-            let reason = format!("the served entity name {} is taken; the first is {}", entity.name, first.place);
+            let reason =
+                format!("the served entity name {} is taken; the first is {}", entity.name, first.place);
             problems.at(&entity.place.key("name"), reason);
         }
     }
@@ -156,7 +172,9 @@ fn read_config(
 }
 
 fn read_routes(config: &Fields<'_>, entities: &[ServedEntityConfig], complete: bool) -> Vec<RouteConfig> {
-    let Some(traffic) = config.node("traffic_config").and_then(|node| Fields::of(node, &["routes"], config.problems)) else {
+    let Some(traffic) =
+        config.node("traffic_config").and_then(|node| Fields::of(node, &["routes"], config.problems))
+    else {
         return Vec::new();
     };
     let mut routes: Vec<RouteConfig> = Vec::new();
@@ -164,7 +182,11 @@ fn read_routes(config: &Fields<'_>, entities: &[ServedEntityConfig], complete: b
     for node in nodes {
         let keys = ["served_entity_name", "served_model_name", "traffic_percentage"];
         let Some(fields) = Fields::of(node, &keys, config.problems) else { continue };
-        let key = if fields.node("served_model_name").is_some() { "served_model_name" } else { "served_entity_name" };
+        let key = if fields.node("served_model_name").is_some() {
+            "served_model_name"
+        } else {
+            "served_entity_name"
+        };
         let name = fields.present(key).and_then(|_| fields.text(key));
         let share = fields.present("traffic_percentage").and_then(|_| fields.whole("traffic_percentage"));
         let (Some(name), Some(share)) = (name, share) else { continue };
@@ -176,7 +198,9 @@ fn read_routes(config: &Fields<'_>, entities: &[ServedEntityConfig], complete: b
             fields.refuse(key, format!("{} has a route already", shown(name)));
         }
         match u8::try_from(share) {
-            Ok(share @ 0..=100) => routes.push(RouteConfig { served_name: name.to_owned(), traffic_percentage: share }),
+            Ok(share @ 0..=100) => {
+                routes.push(RouteConfig { served_name: name.to_owned(), traffic_percentage: share })
+            }
             _ => fields.refuse("traffic_percentage", "a whole number from 0 to 100 is needed"),
         }
     }

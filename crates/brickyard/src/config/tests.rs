@@ -69,7 +69,9 @@ serving_endpoints:
 "#;
 
 fn environment() -> HashMap<String, String> {
-    [("WEATHER_SP_SECRET", "sp-secret"), ("WEATHER_TOKEN", "sunny")].map(|(name, value)| (name.into(), value.into())).into()
+    [("WEATHER_SP_SECRET", "sp-secret"), ("WEATHER_TOKEN", "sunny")]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
 }
 
 fn folder() -> TempDir {
@@ -88,7 +90,9 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn problems(text: &str) -> Vec<String> {
     match from_text("c.yaml", text, &environment()) {
         Ok(_) => Vec::new(),
-        Err(error) => error.to_string().lines().map(|line| line.trim_start_matches("c.yaml: ").to_owned()).collect(),
+        Err(error) => {
+            error.to_string().lines().map(|line| line.trim_start_matches("c.yaml: ").to_owned()).collect()
+        }
     }
 }
 
@@ -111,10 +115,15 @@ fn the_example_of_the_interface_page_is_read() {
     assert!(matches!(&endpoint.creator, PrincipalRef::User(name) if name.as_str() == "carol@example.com"));
     let entity = &endpoint.served_entities[0];
     assert_eq!(entity.name.as_str(), "concierge-1");
-    assert!(matches!(&entity.kind, ServedKind::Model { folder: source, .. } if source.starts_with(folder.path())));
+    assert!(
+        matches!(&entity.kind, ServedKind::Model { folder: source, .. } if source.starts_with(folder.path()))
+    );
     assert!(matches!(entity.environment_vars["WEATHER_TOKEN"], EnvironmentValue::Secret(_)));
     let scripted = &config.serving_endpoints[1];
-    assert!(matches!(&scripted.creator, PrincipalRef::User(name) if name.as_str() == "admin@example.com"), "the first admin");
+    assert!(
+        matches!(&scripted.creator, PrincipalRef::User(name) if name.as_str() == "admin@example.com"),
+        "the first admin"
+    );
     assert_eq!(scripted.served_entities[0].name.as_str(), "scripted");
     assert!(scripted.served_entities[0].auth_policy.is_some());
     assert!(!format!("{config:?}").contains("sunny"), "secrets cannot print");
@@ -130,52 +139,149 @@ fn no_configuration_is_an_empty_workspace() {
 
 #[test]
 fn every_mistake_names_its_key_and_its_reason() {
-    const SP: &str = "service_principals: [{display_name: a, application_id: 7f1c2b3a-0000-4000-8000-000000000001";
+    const SP: &str =
+        "service_principals: [{display_name: a, application_id: 7f1c2b3a-0000-4000-8000-000000000001";
     let table: &[(&str, &str)] = &[
         ("user: []", "user: unknown key; did you mean users?"),
         ("served_endpoints: []", "served_endpoints: unknown key; did you mean serving_endpoints?"),
-        ("zzz: []", "zzz: unknown key; known here: workspace, users, service_principals, groups, secret_scopes, registered_models, serving_endpoints, sql_warehouses, vector_search_endpoints, vector_search_indexes, genie_spaces, connections, database_instances"),
+        (
+            "zzz: []",
+            "zzz: unknown key; known here: workspace, users, service_principals, groups, secret_scopes, registered_models, serving_endpoints, sql_warehouses, vector_search_endpoints, vector_search_indexes, genie_spaces, connections, database_instances",
+        ),
         ("users: {}", "users: a list is needed here, not a map"),
         ("users: [5]", "users[0]: a map is needed here, not a number"),
         ("users: [{}]", "users[0].user_name: missing"),
-        ("users: [{user_name: 5}]", "users[0].user_name: text is needed here, not a number; put it in quotes"),
+        (
+            "users: [{user_name: 5}]",
+            "users[0].user_name: text is needed here, not a number; put it in quotes",
+        ),
         ("users: [{user_name: a, grups: []}]", "users[0].grups: unknown key; did you mean groups?"),
-        ("users: [{user_name: 'a b'}]", "users[0].user_name: user name \"a b\" is not valid: 1 to 255 printable ASCII characters without spaces, not shaped like an application id"),
-        ("users: [{user_name: a}, {user_name: a}]", "users[1].user_name: the name \"a\" is taken; the first is c.yaml: users[0].user_name"),
-        ("users: [{user_name: a}]\ngroups: [{display_name: a}]", "users[0].user_name: the name \"a\" is taken; the first is c.yaml: groups[0].display_name"),
-        ("groups: [{display_name: users, members: []}]", "groups[0].members: every user and service principal is in the group users; remove the list"),
-        ("users: [{user_name: a, groups: [nobody]}]", "users[0].groups[0]: no group \"nobody\" in the configuration; add it to groups"),
-        ("groups: [{display_name: g, members: [anna]}]\nusers: [{user_name: ana}]", "groups[0].members[0]: no principal \"anna\" in the configuration; did you mean ana?"),
-        ("groups: [{display_name: g, members: [h]}, {display_name: h, members: [g]}]", "groups[0].display_name: groups are members of each other in a circle: g, h"),
-        ("groups: [{display_name: g, members: [g]}]", "groups[0].members[0]: the group g cannot be a member of g"),
-        ("users: [{user_name: a, personal_access_tokens: [{}]}]", "users[0].personal_access_tokens[0]: exactly one of value, env, file is needed; found none"),
-        ("users: [{user_name: a, personal_access_tokens: [{value: x, env: Y}]}]", "users[0].personal_access_tokens[0]: exactly one of value, env, file is needed; found value and env"),
-        ("users: [{user_name: a, personal_access_tokens: [{env: NOT_THERE}]}]", "users[0].personal_access_tokens[0].env: the environment variable \"NOT_THERE\" is not set"),
-        ("users: [{user_name: a, personal_access_tokens: [{value: 12345678}]}]", "users[0].personal_access_tokens[0].value: text is needed here, not a number; put it in quotes"),
-        ("users: [{user_name: a, personal_access_tokens: [{file: no/such}]}]", "users[0].personal_access_tokens[0].file: no/such cannot be read: No such file or directory (os error 2)"),
-        ("users: [{user_name: a, personal_access_tokens: [{file: /dev/zero}]}]", "users[0].personal_access_tokens[0].file: /dev/zero is not a file"),
-        ("users: [{user_name: a, personal_access_tokens: [{value: x, lifetime: 1 hour}]}]", "users[0].personal_access_tokens[0].lifetime: a duration such as 1h, 30m, 90s or 1h30m is needed (units: d, h, m, s, ms)"),
-        ("service_principals: [{display_name: a, application_id: xyz}]", "service_principals[0].application_id: \"xyz\" is not a UUID"),
+        (
+            "users: [{user_name: 'a b'}]",
+            "users[0].user_name: user name \"a b\" is not valid: 1 to 255 printable ASCII characters without spaces, not shaped like an application id",
+        ),
+        (
+            "users: [{user_name: a}, {user_name: a}]",
+            "users[1].user_name: the name \"a\" is taken; the first is c.yaml: users[0].user_name",
+        ),
+        (
+            "users: [{user_name: a}]\ngroups: [{display_name: a}]",
+            "users[0].user_name: the name \"a\" is taken; the first is c.yaml: groups[0].display_name",
+        ),
+        (
+            "groups: [{display_name: users, members: []}]",
+            "groups[0].members: every user and service principal is in the group users; remove the list",
+        ),
+        (
+            "users: [{user_name: a, groups: [nobody]}]",
+            "users[0].groups[0]: no group \"nobody\" in the configuration; add it to groups",
+        ),
+        (
+            "groups: [{display_name: g, members: [anna]}]\nusers: [{user_name: ana}]",
+            "groups[0].members[0]: no principal \"anna\" in the configuration; did you mean ana?",
+        ),
+        (
+            "groups: [{display_name: g, members: [h]}, {display_name: h, members: [g]}]",
+            "groups[0].display_name: groups are members of each other in a circle: g, h",
+        ),
+        (
+            "groups: [{display_name: g, members: [g]}]",
+            "groups[0].members[0]: the group g cannot be a member of g",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{}]}]",
+            "users[0].personal_access_tokens[0]: exactly one of value, env, file is needed; found none",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: x, env: Y}]}]",
+            "users[0].personal_access_tokens[0]: exactly one of value, env, file is needed; found value and env",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{env: NOT_THERE}]}]",
+            "users[0].personal_access_tokens[0].env: the environment variable \"NOT_THERE\" is not set",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: 12345678}]}]",
+            "users[0].personal_access_tokens[0].value: text is needed here, not a number; put it in quotes",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{file: no/such}]}]",
+            "users[0].personal_access_tokens[0].file: no/such cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{file: /dev/zero}]}]",
+            "users[0].personal_access_tokens[0].file: /dev/zero is not a file",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: x, lifetime: 1 hour}]}]",
+            "users[0].personal_access_tokens[0].lifetime: a duration such as 1h, 30m, 90s or 1h30m is needed (units: d, h, m, s, ms)",
+        ),
+        (
+            "service_principals: [{display_name: a, application_id: xyz}]",
+            "service_principals[0].application_id: \"xyz\" is not a UUID",
+        ),
         ("workspace: {id: abc}", "workspace.id: \"abc\" is not a workspace id: digits are needed"),
-        ("workspace: {host: 'localhost:8080/x'}", "workspace.host: \"localhost:8080/x\" is not http://host[:port] without a path"),
-        ("workspace: {tokens: {passthrough_ttl: 9m}}", "workspace.tokens.passthrough_ttl: between 10m and 1d is needed"),
-        ("workspace: {tokens: {signing_algorithm: HS256}}", "workspace.tokens.signing_algorithm: \"HS256\" is not one of ES256, RS256, EdDSA"),
+        (
+            "workspace: {host: 'localhost:8080/x'}",
+            "workspace.host: \"localhost:8080/x\" is not http://host[:port] without a path",
+        ),
+        (
+            "workspace: {tokens: {passthrough_ttl: 9m}}",
+            "workspace.tokens.passthrough_ttl: between 10m and 1d is needed",
+        ),
+        (
+            "workspace: {tokens: {signing_algorithm: HS256}}",
+            "workspace.tokens.signing_algorithm: \"HS256\" is not one of ES256, RS256, EdDSA",
+        ),
         ("workspace: {profile: x}", "workspace.profile: no profile \"x\"; known are databricks-2026-08"),
-        ("secret_scopes: [{scope: a/b}]", "secret_scopes[0].scope: secret scope name \"a/b\" is not valid: 1 to 128 letters, digits, dashes, underscores, dots or @"),
+        (
+            "secret_scopes: [{scope: a/b}]",
+            "secret_scopes[0].scope: secret scope name \"a/b\" is not valid: 1 to 128 letters, digits, dashes, underscores, dots or @",
+        ),
         ("secret_scopes: [{scope: a}, {scope: A}]", "secret_scopes[1].scope: the scope A is listed twice"),
-        ("secret_scopes: [{scope: a, secrets: [{key: k, value: x}, {key: k, value: y}]}]", "secret_scopes[0].secrets[1].key: the key k is listed twice"),
-        ("secret_scopes: [{scope: a, acls: [{principal: users, permission: ALL}]}]", "secret_scopes[0].acls[0].permission: \"ALL\" is not one of READ, WRITE, MANAGE"),
-        ("registered_models: [{name: a.b, versions: []}]", "registered_models[0].name: \"a.b\" is not a model name; write catalog.schema.model"),
-        ("registered_models: [{name: m, versions: [{version: 1, source: no/such}]}]", "registered_models[0].versions[0].source: no folder no/such"),
-        ("registered_models: [{name: m, versions: [{version: 1, source: /tmp}]}]", "registered_models[0].versions[0].source: no MLmodel in /tmp; name the folder of a logged MLflow model"),
-        ("registered_models: [{name: m, versions: [{version: v1, source: /tmp}]}]", "registered_models[0].versions[0].version: \"v1\" is not a version: digits are needed"),
-        ("sql_warehouses: [{id: demo}]", "sql_warehouses: brickyard does not stand in for SQL warehouses yet; remove them"),
+        (
+            "secret_scopes: [{scope: a, secrets: [{key: k, value: x}, {key: k, value: y}]}]",
+            "secret_scopes[0].secrets[1].key: the key k is listed twice",
+        ),
+        (
+            "secret_scopes: [{scope: a, acls: [{principal: users, permission: ALL}]}]",
+            "secret_scopes[0].acls[0].permission: \"ALL\" is not one of READ, WRITE, MANAGE",
+        ),
+        (
+            "registered_models: [{name: a.b, versions: []}]",
+            "registered_models[0].name: \"a.b\" is not a model name; write catalog.schema.model",
+        ),
+        (
+            "registered_models: [{name: m, versions: [{version: 1, source: no/such}]}]",
+            "registered_models[0].versions[0].source: no folder no/such",
+        ),
+        (
+            "registered_models: [{name: m, versions: [{version: 1, source: /tmp}]}]",
+            "registered_models[0].versions[0].source: no MLmodel in /tmp; name the folder of a logged MLflow model",
+        ),
+        (
+            "registered_models: [{name: m, versions: [{version: v1, source: /tmp}]}]",
+            "registered_models[0].versions[0].version: \"v1\" is not a version: digits are needed",
+        ),
+        (
+            "sql_warehouses: [{id: demo}]",
+            "sql_warehouses: brickyard does not stand in for SQL warehouses yet; remove them",
+        ),
         ("genie_spaces: [{}]", "genie_spaces: brickyard does not stand in for Genie spaces yet; remove them"),
-        ("vector_search_indexes: [{}]", "vector_search_indexes: brickyard does not stand in for vector search indexes yet; remove them"),
+        (
+            "vector_search_indexes: [{}]",
+            "vector_search_indexes: brickyard does not stand in for vector search indexes yet; remove them",
+        ),
         ("connections: [{}]", "connections: brickyard does not stand in for connections yet; remove them"),
-        ("database_instances: [{}]", "database_instances: brickyard does not stand in for database instances yet; remove them"),
+        (
+            "database_instances: [{}]",
+            "database_instances: brickyard does not stand in for database instances yet; remove them",
+        ),
         ("users: !env X", "users: YAML tags (!...) are not read"),
-        ("x: &x {user_name: a}\nusers: [{<<: *x}]", "users[0]: merge keys (<<) are not read; write the fields out"),
+        (
+            "x: &x {user_name: a}\nusers: [{<<: *x}]",
+            "users[0]: merge keys (<<) are not read; write the fields out",
+        ),
         ("users: []\nusers: []", "users: the key \"users\" stands here twice"),
         ("workspace: {id: '1', id: '2'}", "workspace.id: the key \"id\" stands here twice"),
         ("1: x", "a key must be text, not a number; put it in quotes"),
@@ -208,39 +314,156 @@ fn every_mistake_of_an_endpoint_names_its_key_and_its_reason() {
     let e = "serving_endpoints[0]";
     let s = "serving_endpoints[0].config.served_entities[0]";
     let table: &[(&str, &str, String)] = &[
-        ("", "", format!("{s}: exactly one of entity_name, url, scripted, foundation_model, external_model is needed; found none")),
-        ("url: 'http://h:1', entity_name: m", "", format!("{s}: exactly one of entity_name, url, scripted, foundation_model, external_model is needed; found entity_name and url")),
-        ("url: 'https://h:1'", "", format!("{s}.url: only http:// is spoken to agents; put a proxy before one that needs TLS")),
+        (
+            "",
+            "",
+            format!(
+                "{s}: exactly one of entity_name, url, scripted, foundation_model, external_model is needed; found none"
+            ),
+        ),
+        (
+            "url: 'http://h:1', entity_name: m",
+            "",
+            format!(
+                "{s}: exactly one of entity_name, url, scripted, foundation_model, external_model is needed; found entity_name and url"
+            ),
+        ),
+        (
+            "url: 'https://h:1'",
+            "",
+            format!("{s}.url: only http:// is spoken to agents; put a proxy before one that needs TLS"),
+        ),
         ("url: nonsense", "", format!("{s}.url: a URL such as http://localhost:9000 is needed")),
         ("entity_name: m", "", format!("{s}.entity_version: missing")),
-        ("entity_name: m, entity_version: 1", "", format!("{s}.entity_name: no model \"m\" in registered_models")),
-        ("external_model: {}", "", format!("{s}.external_model: brickyard does not stand in for external_model entities of the configuration yet")),
-        ("foundation_model: {}", "", format!("{s}.foundation_model: brickyard does not stand in for foundation_model entities of the configuration yet")),
+        (
+            "entity_name: m, entity_version: 1",
+            "",
+            format!("{s}.entity_name: no model \"m\" in registered_models"),
+        ),
+        (
+            "external_model: {}",
+            "",
+            format!(
+                "{s}.external_model: brickyard does not stand in for external_model entities of the configuration yet"
+            ),
+        ),
+        (
+            "foundation_model: {}",
+            "",
+            format!(
+                "{s}.foundation_model: brickyard does not stand in for foundation_model entities of the configuration yet"
+            ),
+        ),
         ("scripted: {}", "", format!("{s}.scripted: missing field `task`")),
-        (&format!("{SAY}, workload_size: small"), "", format!("{s}.workload_size: \"small\" is not one of Small, Medium, Large")),
-        (&format!("{SAY}, scale_to_zero_enabled: 'no'"), "", format!("{s}.scale_to_zero_enabled: true or false is needed here, not text")),
-        (&format!("{SAY}, entity_version: 1"), "", format!("{s}.entity_version: belongs beside entity_name, not scripted")),
-        (&format!("{SAY}, environment_vars: {{A: 5}}"), "", format!("{s}.environment_vars.A: text is needed here, not a number; put it in quotes")),
-        (&format!("{SAY}, environment_vars: {{'A-B': x}}"), "", format!("{s}.environment_vars.A-B: \"A-B\" is not the name of an environment variable")),
-        (&format!("{SAY}, environment_vars: {{A: '{{{{secrets/travel}}}}'}}"), "", format!("{s}.environment_vars.A: a secret reference is the whole value and has the form {{{{secrets/<scope>/<key>}}}}")),
-        (&format!("{SAY}, environment_vars: {{A: '{{{{secrets/travle/weather-token}}}}'}}"), "", format!("{s}.environment_vars.A: no secret scope travle in the configuration; did you mean travel?")),
-        (&format!("{SAY}, environment_vars: {{A: '{{{{secrets/travel/weather_token}}}}'}}"), "", format!("{s}.environment_vars.A: no secret weather_token in the scope travel; did you mean weather-token?")),
-        (&format!("{SAY}, environment_vars: {{A_TOKEN: hunter22}}"), "", format!("{s}.environment_vars.A_TOKEN: the name says that it holds a credential, and it is in plain text; put it into a secret scope and write {{{{secrets/<scope>/<key>}}}}")),
-        (&format!("{SAY}, auth_policy: {{user_auth_policy: {{scopes: [sql]}}}}"), "", format!("{s}.auth_policy.user_auth_policy.scopes: unknown key; did you mean api_scopes?")),
-        (&format!("{SAY}, min_provisioned_concurrency: 8, max_provisioned_concurrency: 4"), "", format!("{s}.min_provisioned_concurrency: more than max_provisioned_concurrency")),
-        (SAY, "creator: nobody", format!("{e}.creator: no principal \"nobody\" in the configuration; add it to users, service_principals (by application_id) or groups")),
-        (SAY, "creator: admins", format!("{e}.creator: \"admins\" is a group; a user or a service principal is needed")),
-        (SAY, "permissions: [{group_name: root@x, permission_level: CAN_VIEW}]", format!("{e}.permissions[0].group_name: \"root@x\" is not of this kind; write user_name")),
-        (SAY, "permissions: [{permission_level: CAN_VIEW}]", format!("{e}.permissions[0]: exactly one of user_name, group_name, service_principal_name is needed")),
-        (SAY, "permissions: [{group_name: users, permission_level: CAN_USE}]", format!("{e}.permissions[0].permission_level: \"CAN_USE\" is not one of CAN_VIEW, CAN_QUERY, CAN_MANAGE")),
-        (SAY, "ai_gateway: {}", format!("{e}.ai_gateway: brickyard does not stand in for ai_gateway yet; remove it")),
+        (
+            &format!("{SAY}, workload_size: small"),
+            "",
+            format!("{s}.workload_size: \"small\" is not one of Small, Medium, Large"),
+        ),
+        (
+            &format!("{SAY}, scale_to_zero_enabled: 'no'"),
+            "",
+            format!("{s}.scale_to_zero_enabled: true or false is needed here, not text"),
+        ),
+        (
+            &format!("{SAY}, entity_version: 1"),
+            "",
+            format!("{s}.entity_version: belongs beside entity_name, not scripted"),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{A: 5}}"),
+            "",
+            format!("{s}.environment_vars.A: text is needed here, not a number; put it in quotes"),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{'A-B': x}}"),
+            "",
+            format!("{s}.environment_vars.A-B: \"A-B\" is not the name of an environment variable"),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{A: '{{{{secrets/travel}}}}'}}"),
+            "",
+            format!(
+                "{s}.environment_vars.A: a secret reference is the whole value and has the form {{{{secrets/<scope>/<key>}}}}"
+            ),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{A: '{{{{secrets/travle/weather-token}}}}'}}"),
+            "",
+            format!(
+                "{s}.environment_vars.A: no secret scope travle in the configuration; did you mean travel?"
+            ),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{A: '{{{{secrets/travel/weather_token}}}}'}}"),
+            "",
+            format!(
+                "{s}.environment_vars.A: no secret weather_token in the scope travel; did you mean weather-token?"
+            ),
+        ),
+        (
+            &format!("{SAY}, environment_vars: {{A_TOKEN: hunter22}}"),
+            "",
+            format!(
+                "{s}.environment_vars.A_TOKEN: the name says that it holds a credential, and it is in plain text; put it into a secret scope and write {{{{secrets/<scope>/<key>}}}}"
+            ),
+        ),
+        (
+            &format!("{SAY}, auth_policy: {{user_auth_policy: {{scopes: [sql]}}}}"),
+            "",
+            format!("{s}.auth_policy.user_auth_policy.scopes: unknown key; did you mean api_scopes?"),
+        ),
+        (
+            &format!("{SAY}, min_provisioned_concurrency: 8, max_provisioned_concurrency: 4"),
+            "",
+            format!("{s}.min_provisioned_concurrency: more than max_provisioned_concurrency"),
+        ),
+        (
+            SAY,
+            "creator: nobody",
+            format!(
+                "{e}.creator: no principal \"nobody\" in the configuration; add it to users, service_principals (by application_id) or groups"
+            ),
+        ),
+        (
+            SAY,
+            "creator: admins",
+            format!("{e}.creator: \"admins\" is a group; a user or a service principal is needed"),
+        ),
+        (
+            SAY,
+            "permissions: [{group_name: root@x, permission_level: CAN_VIEW}]",
+            format!("{e}.permissions[0].group_name: \"root@x\" is not of this kind; write user_name"),
+        ),
+        (
+            SAY,
+            "permissions: [{permission_level: CAN_VIEW}]",
+            format!(
+                "{e}.permissions[0]: exactly one of user_name, group_name, service_principal_name is needed"
+            ),
+        ),
+        (
+            SAY,
+            "permissions: [{group_name: users, permission_level: CAN_USE}]",
+            format!(
+                "{e}.permissions[0].permission_level: \"CAN_USE\" is not one of CAN_VIEW, CAN_QUERY, CAN_MANAGE"
+            ),
+        ),
+        (
+            SAY,
+            "ai_gateway: {}",
+            format!("{e}.ai_gateway: brickyard does not stand in for ai_gateway yet; remove it"),
+        ),
         (SAY, "tags: [{key: a}, {key: a}]", format!("{e}.tags[1].key: the tag \"a\" is listed twice")),
     ];
     for (entity, more, expected) in table {
         assert_eq!(problems(&endpoint(entity, more)), [expected.as_str()], "{entity} {more}");
     }
     let typo = "serving_endpoints: [{name: e, config: {served_entites: []}}]";
-    assert!(problems(typo).contains(&format!("{e}.config.served_entites: unknown key; did you mean served_entities?")));
+    assert!(
+        problems(typo)
+            .contains(&format!("{e}.config.served_entites: unknown key; did you mean served_entities?"))
+    );
     let traffic = format!(
         "workspace: {{admins: [root@x]}}\nserving_endpoints: [{{name: e, config: {{served_entities: [{{{SAY}}}, {{{SAY}}}], \
          traffic_config: {{routes: [{{served_model_name: e, traffic_percentage: 60}}, {{served_model_name: f, traffic_percentage: 50}}]}}}}}}]"
@@ -248,7 +471,9 @@ fn every_mistake_of_an_endpoint_names_its_key_and_its_reason() {
     assert_eq!(
         problems(&traffic),
         [
-            format!("{e}.config.traffic_config.routes[1].served_model_name: no served entity \"f\" in this endpoint"),
+            format!(
+                "{e}.config.traffic_config.routes[1].served_model_name: no served entity \"f\" in this endpoint"
+            ),
             format!("{e}.config.traffic_config.routes: the traffic percentages add up to 110, not 100"),
         ]
     );
@@ -264,7 +489,8 @@ fn plain_text_credentials_pass_when_the_workspace_says_so() {
 
 #[test]
 fn all_problems_are_told_at_once() {
-    let found = problems("users: [{user_name: a, x: 1}, {}]\nworkspace: {id: x}\ngenie_spaces: [{}]\nnope: 1\n");
+    let found =
+        problems("users: [{user_name: a, x: 1}, {}]\nworkspace: {id: x}\ngenie_spaces: [{}]\nnope: 1\n");
     assert_eq!(found.len(), 5, "{found:#?}");
 }
 
@@ -288,7 +514,12 @@ fn anchors_cannot_unfold_without_bound_and_nesting_cannot_overflow() {
     for text in [bomb, long, nested, "a: &a [*a]".to_owned()] {
         let error = from_text("c.yaml", &text, &NoEnvironment).expect_err("refused");
         let told = error.to_string();
-        assert!(told.contains("too many values") || told.contains("nested too deeply") || told.contains("not YAML"), "{told}");
+        assert!(
+            told.contains("too many values")
+                || told.contains("nested too deeply")
+                || told.contains("not YAML"),
+            "{told}"
+        );
     }
 }
 
@@ -306,7 +537,10 @@ fn files_are_merged_by_key_and_a_contradiction_names_both() {
     write(folder.path(), "c.yaml", "workspace: {id: '8'}\n");
     let error = load(&[folder.path().to_owned()], &NoEnvironment).expect_err("contradiction").to_string();
     let (a, c) = (folder.path().join("a.yaml"), folder.path().join("c.yaml"));
-    assert_eq!(error, format!("{}: workspace.id: {} gives another value; keep one of the two", c.display(), a.display()));
+    assert_eq!(
+        error,
+        format!("{}: workspace.id: {} gives another value; keep one of the two", c.display(), a.display())
+    );
 }
 
 #[test]
@@ -329,10 +563,49 @@ fn what_cannot_be_read_from_a_folder_is_said_and_not_skipped() {
 
 fn any_value() -> impl Strategy<Value = serde_json::Value> {
     let words = prop::sample::select(vec![
-        "name", "config", "served_entities", "user_name", "groups", "members", "scope", "secrets", "key", "value", "env", "file",
-        "scripted", "task", "llm/v1/chat", "rules", "say", "url", "http://h:1", "a", "users", "admins", "tokens", "id", "creator",
-        "environment_vars", "{{secrets/a/b}}", "1h", "auth_policy", "display_name", "permissions", "traffic_config", "routes", "versions",
-        "version", "entity_name", "entity_version", "source", ".", "/", "", "\0", "<<",
+        "name",
+        "config",
+        "served_entities",
+        "user_name",
+        "groups",
+        "members",
+        "scope",
+        "secrets",
+        "key",
+        "value",
+        "env",
+        "file",
+        "scripted",
+        "task",
+        "llm/v1/chat",
+        "rules",
+        "say",
+        "url",
+        "http://h:1",
+        "a",
+        "users",
+        "admins",
+        "tokens",
+        "id",
+        "creator",
+        "environment_vars",
+        "{{secrets/a/b}}",
+        "1h",
+        "auth_policy",
+        "display_name",
+        "permissions",
+        "traffic_config",
+        "routes",
+        "versions",
+        "version",
+        "entity_name",
+        "entity_version",
+        "source",
+        ".",
+        "/",
+        "",
+        "\0",
+        "<<",
     ]);
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

@@ -77,7 +77,9 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
     });
     for (place, text) in fields.texts("admins") {
         match text.parse::<UserName>() {
-            Ok(name) if workspace.admins.contains(&name) => problems.at(place, format!("{name} is listed twice")),
+            Ok(name) if workspace.admins.contains(&name) => {
+                problems.at(place, format!("{name} is listed twice"))
+            }
             Ok(name) => workspace.admins.push(name),
             Err(error) => problems.at(place, error.to_string()),
         }
@@ -98,7 +100,11 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
 }
 
 fn read_tokens(node: &Node, tokens: &mut TokensConfig, problems: &Problems) {
-    let Some(fields) = Fields::of(node, &["access_token_ttl", "passthrough_ttl", "signing_algorithm"], problems) else { return };
+    let Some(fields) =
+        Fields::of(node, &["access_token_ttl", "passthrough_ttl", "signing_algorithm"], problems)
+    else {
+        return;
+    };
     let day = SignedDuration::from_hours(24);
     if let Some(ttl) = fields.duration_within("access_token_ttl", SignedDuration::from_secs(1), day) {
         tokens.access_token_ttl = ttl;
@@ -106,7 +112,11 @@ fn read_tokens(node: &Node, tokens: &mut TokensConfig, problems: &Problems) {
     if let Some(ttl) = fields.duration_within("passthrough_ttl", SignedDuration::from_mins(10), day) {
         tokens.passthrough_ttl = ttl;
     }
-    let words = [("ES256", SigningAlgorithm::Es256), ("RS256", SigningAlgorithm::Rs256), ("EdDSA", SigningAlgorithm::EdDsa)];
+    let words = [
+        ("ES256", SigningAlgorithm::Es256),
+        ("RS256", SigningAlgorithm::Rs256),
+        ("EdDSA", SigningAlgorithm::EdDsa),
+    ];
     if let Some(algorithm) = fields.word("signing_algorithm", &words) {
         tokens.signing_algorithm = algorithm;
     }
@@ -118,7 +128,11 @@ fn origin(text: &str) -> Result<String, String> {
     let form = || format!("{} is not http://host[:port] without a path", shown(text));
     let url = reqwest::Url::parse(text).map_err(|_| form())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() || url.password().is_some() {
+    if !matches!(url.scheme(), "http" | "https")
+        || !bare
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err(form());
     }
     Ok(url.origin().ascii_serialization())

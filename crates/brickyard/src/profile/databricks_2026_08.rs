@@ -3,8 +3,7 @@
 use super::{Fact, Profile, WorkloadSize};
 
 const LIMITS: &str = "docs.databricks.com machine-learning/model-serving/model-serving-limits";
-const LIMITS_NEW: &str =
-    "learn.microsoft.com azure/databricks machine-learning/model-serving/model-serving-limits (older pages have less)";
+const LIMITS_NEW: &str = "learn.microsoft.com azure/databricks machine-learning/model-serving/model-serving-limits (older pages have less)";
 const DEBUG: &str = "docs.databricks.com machine-learning/model-serving/model-serving-debug (18 June 2026)";
 const SDK: &str = "databricks-sdk service/serving.py, ServedEntityInput";
 const SECRETS: &str = "databricks-sdk service/workspace.py; docs.databricks.com security/secrets";
@@ -59,7 +58,10 @@ pub(super) static PROFILE: Profile = Profile {
         ],
         SDK,
     ),
-    scale_to_zero_seconds: fact(1800, "docs.databricks.com machine-learning/model-serving/custom-models (a summary)"),
+    scale_to_zero_seconds: fact(
+        1800,
+        "docs.databricks.com machine-learning/model-serving/custom-models (a summary)",
+    ),
     access_token_seconds: fact(3600, "docs.databricks.com dev-tools/auth/oauth-m2m: expires_in 3600"),
     user_api_scopes: fact(
         &[

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::fidelity::Level;
 use super::well_known::is_own_account;
-use crate::access::Peer;
+use crate::accept::Ends;
 use crate::errors::ApiError;
 use crate::http::body_limit;
 use crate::workspace::Workspace;
@@ -249,12 +249,13 @@ impl Context {
         let request_id = parts.extensions.get::<RequestId>().copied();
         let path = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
         let runs = workspace.ledger.attribution().anything_runs();
-        let peer = parts.extensions.get::<Peer>().copied().filter(|_| runs);
+        // Which process is behind a connection is looked up only while some agent runs.
+        let ends = parts.extensions.get::<Ends>().filter(|_| runs);
         Self {
             at: workspace.clock.now(),
             request_id: request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy)),
             route: format!("{} {path}", parts.method).into(),
-            caused_by: peer.and_then(|peer| Some((workspace.invocation_behind(peer)?, Method::Manual))),
+            caused_by: ends.and_then(|ends| Some((workspace.invocation_behind(ends)?, Method::Manual))),
         }
     }
 
