@@ -72,7 +72,7 @@ def test_carol_deploys_an_agent_updates_it_and_deletes_it(brickyard, fresh):
     carol = brickyard.client(CAROL)
     made = carol.serving_endpoints.create_and_wait(
         name=fresh,
-        config=EndpointCoreConfigInput(served_entities=[concierge(WEATHER_API_KEY="{{secrets/travel/weather-api-key}}")]),
+        config=EndpointCoreConfigInput(name=fresh, served_entities=[concierge(WEATHER_API_KEY="{{secrets/travel/weather-api-key}}")]),
         tags=[EndpointTag(key="team", value="travel")],
     )
     assert made.state.ready == EndpointStateReady.READY and made.config.served_entities[0].creator == CAROL
@@ -93,7 +93,7 @@ def test_a_creator_is_told_everything_that_is_missing_at_once(brickyard, fresh):
     """Ana may neither query what the agent declares nor read the secret it refers to."""
     entity = concierge(WEATHER_API_KEY="{{secrets/travel/weather-api-key}}")
     with pytest.raises(PermissionDenied) as refused:
-        brickyard.client(ANA).serving_endpoints.create(name=fresh, config=EndpointCoreConfigInput(served_entities=[entity]))
+        brickyard.client(ANA).serving_endpoints.create(name=fresh, config=EndpointCoreConfigInput(name=fresh, served_entities=[entity]))
     assert "travel-model" in str(refused.value) and "travel/weather-api-key" in str(refused.value)
     with pytest.raises(ResourceDoesNotExist):
         brickyard.client(ADMIN).serving_endpoints.get(fresh)

@@ -234,6 +234,11 @@ impl Directory {
             .filter(move |entry| entry.principal.kind == kind)
     }
 
+    /// All hidden service principals.
+    pub fn system_principals(&self) -> impl Iterator<Item = &DirectoryEntry> {
+        self.service_principals.values().filter_map(|id| self.by_id(*id)).filter(|entry| entry.is_system())
+    }
+
     /// All groups, by id.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.groups.values().map(|group| &**group)

@@ -126,6 +126,8 @@ pub struct Entry {
     pub credentials: Vec<CredentialGiven>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What to do about it, a line each, where no failing link says it.
+    pub hints: Vec<String>,
     /// The HTTP status that the client saw.
     pub status: u16,
 }
@@ -177,6 +179,9 @@ impl Serialize for Entry {
         map.serialize_entry("traces", &self.traces)?;
         map.serialize_entry("credentials", &self.credentials)?;
         map.serialize_entry("outcome", &self.outcome)?;
+        if !self.hints.is_empty() {
+            map.serialize_entry("hints", &self.hints)?;
+        }
         map.serialize_entry("status", &self.status)?;
         map.end()
     }

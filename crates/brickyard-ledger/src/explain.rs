@@ -7,7 +7,7 @@ use std::sync::Arc;
 use brickyard_types::RequestId;
 use serde::Serialize;
 
-use crate::entry::{Decision, Entry, Outcome, token_kind};
+use crate::entry::{Decision, Entry, Method, Outcome, token_kind};
 use crate::ring::Ledger;
 
 /// Agents may call agents; a tree deeper than this is cut (and a loop ends).
@@ -23,6 +23,9 @@ pub struct Explanation {
     /// The fix for the first check that failed, here or in a request that the agent made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// Where the agent was refused under one identity and then asked the same under another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<String>,
     /// What the agent did, oldest first.
     pub calls: Vec<Explanation>,
 }
@@ -37,8 +40,10 @@ impl Explanation {
             Vec::new()
         };
         let own = (entry.traces.iter()).find_map(|trace| trace.first_failing()).and_then(|link| link.fix());
+        let own = own.or_else(|| entry.hints.first().cloned());
         let fix = own.or_else(|| calls.iter().find_map(|call| call.fix.clone()));
-        Some(Self { entry, fix, calls })
+        let fallbacks = fallbacks(&calls);
+        Some(Self { entry, fix, fallbacks, calls })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
@@ -97,11 +102,48 @@ impl Explanation {
             Outcome::Failed { message } => writeln!(f, "{pad}  failed: {message}")?,
             Outcome::Answered | Outcome::Cancelled => {}
         }
+        for hint in &entry.hints {
+            writeln!(f, "{pad}  hint: {hint}")?;
+        }
         for call in &self.calls {
             call.write(f, indent + 4)?;
         }
+        for fallback in &self.fallbacks {
+            writeln!(f, "{pad}  FALLS BACK: {fallback}")?;
+        }
         Ok(())
     }
+}
+
+/// Requests that were refused to one identity and then allowed to another: an agent that swallows a refusal and goes
+/// on with whatever credentials it finds answers with the wrong rights, and nobody notices.
+fn fallbacks(calls: &[Explanation]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, refused) in calls.iter().enumerate() {
+        let again = calls[index + 1..].iter().find(|later| {
+            let (before, after) = (&refused.entry, &later.entry);
+            before.decision == Decision::Refused
+                && after.decision == Decision::Allowed
+                && before.path.is_some()
+                && before.path == after.path
+                && who(before).is_some_and(|before| who(after).is_some_and(|after| before.0 != after.0))
+        });
+        if let Some((before, after)) = again.and_then(|later| Some((who(&refused.entry)?, who(&later.entry)?))) {
+            found.push(format!(
+                "{} was refused to {} ({}) and then asked as {} ({})",
+                refused.entry.path.as_deref().unwrap_or_default(),
+                before.1,
+                before.0.as_str(),
+                after.1,
+                after.0.as_str()
+            ));
+        }
+    }
+    found
+}
+
+fn who(entry: &Entry) -> Option<(Method, &str)> {
+    Some((entry.caused_by?.1, &entry.caller.as_ref()?.principal().name))
 }
 
 impl fmt::Display for Explanation {

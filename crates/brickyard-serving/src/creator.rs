@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use brickyard_catalog::{Denied, Permit, QueryEndpoint, ReadSecret};
+use brickyard_catalog::{Denied, Permit, QueryEndpoint, ReadSecret, Trace};
 use brickyard_ledger::{CredentialGiven, Method};
 use brickyard_types::{EnvironmentValue, Principal, ResourceType, Secret};
 
@@ -16,16 +16,33 @@ use crate::error::DeployError;
 use crate::serving::Inner;
 
 /// One right that the creator lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Missing {
-    /// For what: `serving_endpoint travel-model`, `{{secrets/travel/key}}`.
+    /// For what: `serving_endpoint travel-model`, `environment_vars.KEY {{secrets/travel/key}}`.
     pub what: String,
     /// Why not.
     pub reason: String,
+    /// The decision; `None` if the thing does not exist.
+    pub trace: Option<Trace>,
+}
+
+impl Missing {
+    fn absent(what: String, reason: String) -> Self {
+        Self { what, reason, trace: None }
+    }
+
+    fn denied(what: String, denied: &Denied) -> Self {
+        Self { what, reason: format!("{}.", denied.message()), trace: Some(denied.trace().clone()) }
+    }
+
+    /// The one-line fix.
+    pub fn fix(&self) -> Option<String> {
+        self.trace.as_ref()?.first_failing()?.fix()
+    }
 }
 
 /// All that the creator lacks.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub struct MissingRights {
     /// Who.
     pub creator: String,
@@ -37,7 +54,7 @@ impl fmt::Display for MissingRights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "The endpoint's creator {} lacks rights that the agent needs: ", self.creator)?;
         for (index, missing) in self.missing.iter().enumerate() {
-            let separator = if index > 0 { "; " } else { "" };
+            let separator = if index > 0 { " " } else { "" };
             write!(f, "{separator}{}: {}", missing.what, missing.reason)?;
         }
         Ok(())
@@ -73,12 +90,12 @@ impl Inner {
                     let named = resource.name.parse().ok().and_then(|name| endpoints.get(&name).cloned());
                     let Some(endpoint) = named else {
                         let reason = format!("Endpoint '{}' does not exist.", resource.name);
-                        missing.push(Missing { what, reason });
+                        missing.push(Missing::absent(what, reason));
                         continue;
                     };
                     match self.catalog.authorize_creator(creator, QueryEndpoint(endpoint.reference())) {
                         Ok(permit) => rights.endpoints.push(permit),
-                        Err(denied) => missing.push(Missing { what, reason: reason(&denied) }),
+                        Err(denied) => missing.push(Missing::denied(what, &denied)),
                     }
                 }
                 kind => return Err(DeployError::UnsupportedResource { kind, name: resource.name.clone() }),
@@ -94,9 +111,9 @@ impl Inner {
             match self.catalog.authorize_creator(creator, ReadSecret(reference)) {
                 Ok(permit) => match self.secrets.read(&permit) {
                     Ok(_) => rights.secrets.push((variable.clone(), permit)),
-                    Err(error) => missing.push(Missing { what, reason: error.to_string() }),
+                    Err(error) => missing.push(Missing::absent(what, format!("{error}."))),
                 },
-                Err(denied) => missing.push(Missing { what, reason: reason(&denied) }),
+                Err(denied) => missing.push(Missing::denied(what, &denied)),
             }
         }
         if missing.is_empty() {
@@ -142,10 +159,6 @@ impl Inner {
             variable: Some(variable.to_owned()),
         }
     }
-}
-
-fn reason(denied: &Denied) -> String {
-    denied.to_string()
 }
 
 /// What an agent's process gets of its endpoint's environment.

@@ -210,7 +210,8 @@ impl Serving {
     }
 
     /// Brings up everything that the journal holds, after a start.
-    pub fn start(&self) {
+    pub async fn start(&self) {
+        self.inner.dismiss_orphans().await;
         let names: Vec<_> = {
             let endpoints = self.inner.store.read(self.inner.slots.endpoints);
             endpoints.iter().map(|endpoint| endpoint.name.clone()).collect()

@@ -21,6 +21,7 @@ mod deploy;
 mod endpoint;
 mod endpoints;
 mod error;
+mod known_trouble;
 mod live;
 mod manual;
 mod metrics;

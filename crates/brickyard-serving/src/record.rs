@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 
 use crate::call::{Call, Chunks, Prediction, PredictionBody};
 use crate::error::ServingError;
+use crate::known_trouble::{Trouble, trouble};
 use crate::notes::Notes;
 use crate::serving::Inner;
 
@@ -83,6 +84,7 @@ struct Open {
     route: &'static str,
     caused_by: Option<(RequestId, Method)>,
     notes: Arc<Notes>,
+    trouble: Option<Trouble>,
     written: bool,
 }
 
@@ -97,11 +99,13 @@ impl Open {
             route: call.route,
             caused_by: call.caused_by,
             notes: Arc::clone(&call.notes),
+            trouble: None,
             written: false,
         }
     }
 
-    fn fail(self, error: &ServingError) {
+    fn fail(mut self, error: &ServingError) {
+        self.trouble = trouble(error);
         let refused = matches!(
             error,
             ServingError::Denied(_)
@@ -134,6 +138,7 @@ impl Open {
         if let Some(entity) = &noted.served_entity {
             self.serving.observe(&self.endpoint, entity, status, took);
         }
+        let hints = self.trouble.iter().map(|trouble| trouble.hint(&noted.credentials)).collect();
         self.serving.ledger.record(Entry {
             request_id: self.request_id,
             at: self.at,
@@ -150,6 +155,7 @@ impl Open {
             traces: noted.traces,
             credentials: noted.credentials,
             outcome,
+            hints,
             status,
         });
     }
@@ -179,7 +185,8 @@ impl Stream for Recorded {
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                if let Some(record) = self.record.take() {
+                if let Some(mut record) = self.record.take() {
+                    record.trouble = trouble(error);
                     let message = error.to_string();
                     record.close(Outcome::Failed { message }, Decision::Allowed, 200);
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brickyard_agents::LoggedModel;
+use brickyard_agents::{LoggedModel, check_variable_name};
 use brickyard_catalog::{check_user_scopes, declarable};
 use brickyard_models::Scripted;
 use brickyard_models::builtin::foundation_model;
@@ -73,12 +73,10 @@ impl Inner {
             )));
         }
         for (variable, value) in &entity.environment {
-            let shape = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            let starts_well = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            if !starts_well || !variable.bytes().all(shape) {
-                let reason = "a name is letters, digits and underscores, and does not begin with a digit".to_owned();
-                return Err(DeployError::InvalidVariable { variable: variable.clone(), reason });
-            }
+            check_variable_name(variable).map_err(|error| DeployError::InvalidVariable {
+                variable: variable.clone(),
+                reason: error.to_string(),
+            })?;
             let plain = match EnvironmentValue::parse(value) {
                 Ok(EnvironmentValue::Plain(plain)) => plain,
                 Ok(EnvironmentValue::Secret(_)) => continue,
@@ -169,6 +167,9 @@ fn check_routes(routes: &[Route], entities: &[DeployedEntity]) -> Result<Vec<Rou
     for route in routes {
         if !entities.iter().any(|entity| entity.entity.name == route.entity) {
             return Err(DeployError::Invalid(format!("traffic_config names '{}', which is not served", route.entity)));
+        }
+        if routes.iter().filter(|other| other.entity == route.entity).count() > 1 {
+            return Err(DeployError::Invalid(format!("traffic_config names '{}' twice", route.entity)));
         }
     }
     let sum: u32 = routes.iter().map(|route| u32::from(route.percentage)).sum();

@@ -271,10 +271,12 @@ impl Inner {
     /// Why a call found nothing that is up: it is not there at all, or not there yet.
     pub(crate) fn why_not_live(&self, call: &Call) -> ServingError {
         let name = &call.endpoint;
-        if self.store.read(self.slots.endpoints).get(name).is_none() {
+        let Some(endpoint) = self.store.read(self.slots.endpoints).get(name).cloned() else {
             return ServingError::NoSuchEndpoint(name.clone());
-        }
-        let down = self.down.lock().get(name).cloned();
+        };
+        // A first deployment that failed stays failed, also over a restart, until it is updated.
+        let failed = || endpoint.failure.clone().filter(|_| endpoint.active.is_none() && endpoint.pending.is_none());
+        let down = self.down.lock().get(name).cloned().or_else(failed);
         let failed = down.is_some();
         let reason = down.unwrap_or_else(|| "it is being deployed".to_owned());
         ServingError::NotReady { endpoint: name.clone(), reason, failed }

@@ -41,6 +41,35 @@ impl Inner {
         }
     }
 
+    /// Deletes the service principals whose version ended while nobody was there to delete them: a process that was
+    /// killed between moving the traffic and retiring the version before.
+    pub(crate) async fn dismiss_orphans(&self) {
+        let done = self.store.commit(|tx| {
+            let endpoints = tx.get(self.slots.endpoints);
+            let kept: Vec<_> = endpoints
+                .iter()
+                .flat_map(|endpoint| endpoint.active.iter().chain(&endpoint.pending))
+                .flat_map(|config| &config.entities)
+                .filter_map(|entity| entity.system_principal.as_ref().map(|principal| principal.id))
+                .collect();
+            let directory = tx.get(self.slots.identity.directory());
+            let orphans: Vec<_> = directory
+                .system_principals()
+                .map(|entry| entry.principal.id)
+                .filter(|id| !kept.contains(id))
+                .collect();
+            for id in orphans {
+                permissions::principal_removed(tx, self.slots.permissions, id);
+                // It was listed a line above.
+                let _ = directory::delete_principal(tx, self.slots.identity, id);
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        if let Err(error) = done.await {
+            tracing::error!(%error, "service principals of old versions were not deleted");
+        }
+    }
+
     /// Takes an entity's service principal away, and its rights with it.
     pub(crate) fn dismiss(&self, tx: &mut Transaction, entity: &DeployedEntity) {
         let Some(principal) = &entity.system_principal else { return };

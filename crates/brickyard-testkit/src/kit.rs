@@ -250,12 +250,12 @@ impl Kit {
         self.workspace.ledger.explain(&id).expect("a request that the ledger knows").to_string()
     }
 
-    /// Waits, at most ten seconds, until `condition` holds: for what brickyard does in the background.
+    /// Waits, at most a minute, until `condition` holds: for what brickyard does in the background.
     ///
     /// # Panics
     /// If it never does.
     pub async fn until(&self, what: &str, mut condition: impl AsyncFnMut(&Self) -> bool) {
-        for _ in 0..1_000 {
+        for _ in 0..6_000 {
             if condition(self).await {
                 return;
             }

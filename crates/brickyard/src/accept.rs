@@ -155,7 +155,12 @@ pub struct Drained {
 
 /// Serves `service` on all `listeners` until `shutdown` begins, then drains. The service has to be always ready, as
 /// [`crate::http::stack`] is.
-pub async fn serve<S, B>(listeners: Vec<TcpListener>, service: S, limits: AcceptLimits, shutdown: Shutdown) -> Drained
+pub async fn serve<S, B>(
+    listeners: Vec<TcpListener>,
+    service: S,
+    limits: AcceptLimits,
+    shutdown: Shutdown,
+) -> Drained
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -252,7 +257,10 @@ where
 }
 
 /// The next connection and its place. Waits for the place first, so that what cannot be served is not accepted.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
     let place = loop {
         match places.clone().acquire_owned().await {
             Ok(place) => break place,

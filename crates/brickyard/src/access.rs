@@ -16,9 +16,9 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use brickyard_catalog::{Action, ApiFamily, Denied, DenialKind, Permit, Trace};
-use brickyard_identity::{Caller, TokenKind};
+use brickyard_identity::{Caller, TokenKind, Unauthenticated};
 use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
-use brickyard_types::{BearerToken, RequestId};
+use brickyard_types::{BearerToken, EndpointName, RequestId};
 use parking_lot::Mutex;
 
 use crate::accept::Ends;
@@ -34,6 +34,7 @@ struct Facts {
     caller: Caller,
     request_id: RequestId,
     traces: Mutex<Vec<Trace>>,
+    hints: Mutex<Vec<String>>,
     cause: Option<(RequestId, Method)>,
     /// Set when another layer writes this request's entry.
     recorded: AtomicBool,
@@ -65,6 +66,16 @@ impl Access {
                 Err(refusal(&denied))
             }
         }
+    }
+
+    /// Writes down a decision that was not asked for here: an endpoint's creator was refused something.
+    pub fn record(&self, trace: Trace) {
+        self.0.traces.lock().push(trace);
+    }
+
+    /// Writes down what to do about a failure that no decision explains.
+    pub fn hint(&self, hint: String) {
+        self.0.hints.lock().push(hint);
     }
 
     /// The invocation whose agent made this request, and with which method's credential.
@@ -132,13 +143,13 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     let at = workspace.clock.now();
     let request_id = request.extensions().get::<RequestId>().copied();
     let request_id = request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy));
-    let caller = match bearer(request.headers()).and_then(|token| {
-        workspace.identity.authenticate(&token).map_err(|_| ApiError::invalid_token().explained())
-    }) {
+    let caller = match bearer(request.headers()).map_err(Nobody::Shown).and_then(|token| who(&workspace, &token)) {
         Ok(caller) => caller,
-        Err(error) => {
+        Err(nobody) => {
+            let (error, hints) = nobody.told();
             let response = error.explained().into_response();
-            record(&workspace, at, request_id, None, &request_line(&request), None, Vec::new(), &response);
+            let line = request_line(&request);
+            record(&workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
             return response;
         }
     };
@@ -148,7 +159,8 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         let response = refusal(&denied).into_response();
         let cause = caused_by(&workspace, &caller, &request);
         let line = request_line(&request);
-        record(&workspace, at, request_id, Some(caller), &line, cause, vec![denied.into_trace()], &response);
+        let traces = vec![denied.into_trace()];
+        record(&workspace, at, request_id, Some(caller), &line, cause, traces, Vec::new(), &response);
         return response;
     }
     let cause = caused_by(&workspace, &caller, &request);
@@ -157,6 +169,7 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         caller,
         request_id,
         traces: Mutex::default(),
+        hints: Mutex::default(),
         cause,
         recorded: AtomicBool::new(false),
     };
@@ -167,6 +180,49 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     let response = next.run(request).await;
     unfinished.finish(&response);
     response
+}
+
+/// Why nobody is on the line. The client hears one answer for every bad token; the ledger hears which it was.
+enum Nobody {
+    /// No credential of a kind that is served.
+    Shown(ApiError),
+    /// A token that does not count.
+    Refused(Unauthenticated),
+    /// A user's token of an endpoint that is gone: its tokens ended with it.
+    EndpointGone(EndpointName),
+}
+
+impl Nobody {
+    fn told(self) -> (ApiError, Vec<String>) {
+        match self {
+            Self::Shown(error) => (error, Vec::new()),
+            Self::Refused(reason) => {
+                let fix = match reason {
+                    Unauthenticated::Expired => {
+                        "get a new one; who needs access for longer signs in with a client id and secret, and is given new tokens"
+                    }
+                    Unauthenticated::Issuer | Unauthenticated::Audience => "use a token of this workspace",
+                    Unauthenticated::Disabled => "enable its principal",
+                    _ => "get a new one",
+                };
+                (ApiError::invalid_token(), vec![format!("{reason}: {fix}")])
+            }
+            Self::EndpointGone(name) => {
+                let hint = format!("the token was minted for endpoint {name}, which was deleted: ask an endpoint that is there");
+                (ApiError::invalid_token(), vec![hint])
+            }
+        }
+    }
+}
+
+fn who(workspace: &Workspace, token: &BearerToken) -> Result<Caller, Nobody> {
+    let caller = workspace.identity.authenticate(token).map_err(Nobody::Refused)?;
+    match caller.act() {
+        Some(act) if workspace.serving.endpoint_by_id(&act.endpoint_id).is_none() => {
+            Err(Nobody::EndpointGone(act.endpoint_name.clone()))
+        }
+        _ => Ok(caller),
+    }
 }
 
 /// Method and path, for the entry.
@@ -216,8 +272,9 @@ impl Unfinished {
             return;
         }
         let traces = std::mem::take(&mut *facts.traces.lock());
+        let hints = std::mem::take(&mut *facts.hints.lock());
         let caller = Some(facts.caller.clone());
-        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, facts.cause, traces, response);
+        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, facts.cause, traces, hints, response);
     }
 }
 
@@ -230,6 +287,7 @@ fn record(
     line: &Line,
     caused_by: Option<(RequestId, Method)>,
     traces: Vec<Trace>,
+    hints: Vec<String>,
     response: &Response,
 ) {
     let status = response.status();
@@ -259,6 +317,7 @@ fn record(
         traces,
         credentials: Vec::new(),
         outcome,
+        hints,
         status: status.as_u16(),
     });
 }

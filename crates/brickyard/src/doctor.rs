@@ -60,11 +60,21 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn refused(rule: &'static str, place: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Self {
+    fn refused(
+        rule: &'static str,
+        place: impl Into<String>,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self { weight: Weight::Refused, rule, place: place.into(), what: what.into(), fix: fix.into() }
     }
 
-    fn hint(rule: &'static str, place: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Self {
+    fn hint(
+        rule: &'static str,
+        place: impl Into<String>,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self { weight: Weight::Hint, rule, place: place.into(), what: what.into(), fix: fix.into() }
     }
 }
@@ -109,7 +119,8 @@ pub fn run(options: &DoctorOptions, out: &mut dyn Write) -> Result<(), Failure> 
         [] => None,
         paths => Some(config::load(paths, &*options.environment)?),
     };
-    let report = judge(&options.model_dir, config.as_ref()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let report =
+        judge(&options.model_dir, config.as_ref()).map_err(|error| Failure::Failed(error.to_string()))?;
     write!(out, "{report}")?;
     match report.count(Weight::Refused) {
         0 => Ok(()),
@@ -137,7 +148,9 @@ pub fn judge(model_dir: &Path, config: Option<&Config>) -> Result<Report, ModelE
         scan::scan(&model, name, text, &mut findings);
         name.clone()
     });
-    let endpoints = config.map(|config| creator::check(&model, source.as_ref().map(|(_, text)| &**text), config, &mut findings));
+    let endpoints = config.map(|config| {
+        creator::check(&model, source.as_ref().map(|(_, text)| &**text), config, &mut findings)
+    });
     findings.sort_by_key(|finding| finding.weight != Weight::Refused);
     Ok(Report {
         model_dir: model_dir.to_owned(),
@@ -190,7 +203,10 @@ impl fmt::Display for Report {
             }
         }
         match &self.scanned {
-            Some(file) => writeln!(f, "\n{file} was read as text: its hints are not certain, and calls are not followed")?,
+            Some(file) => writeln!(
+                f,
+                "\n{file} was read as text: its hints are not certain, and calls are not followed"
+            )?,
             None => writeln!(f, "\nno code was read: the model has no code file of at most 1 MiB")?,
         }
         let (refused, hints) = (self.count(Weight::Refused), self.count(Weight::Hint));

@@ -30,7 +30,10 @@ const REASON_PHRASE: HeaderName = HeaderName::from_static("x-databricks-reason-p
 /// (it compares case). They may come in with a name that somebody chose.
 const RETRIED_BY_THE_SDK: &[(&str, &str)] = &[
     ("Unexpected error", "unexpected error"),
-    ("Please try again later or try a faster operation.", "please try again later or try a faster operation."),
+    (
+        "Please try again later or try a faster operation.",
+        "please try again later or try a faster operation.",
+    ),
     ("RPC token bucket limit has been exceeded", "rpc token bucket limit has been exceeded"),
     ("ClusterNotReadyException", "cluster not ready"),
     ("UnknownWorkerEnvironmentException", "unknown worker environment"),
@@ -91,7 +94,9 @@ impl std::error::Error for ApiError {}
 /// The HTTP status of each word.
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::BadRequest | ErrorCode::InvalidParameterValue | ErrorCode::InvalidState => StatusCode::BAD_REQUEST,
+        ErrorCode::BadRequest | ErrorCode::InvalidParameterValue | ErrorCode::InvalidState => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorCode::ResourceAlreadyExists | ErrorCode::ResourceLimitExceeded => StatusCode::BAD_REQUEST,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::PermissionDenied => StatusCode::FORBIDDEN,

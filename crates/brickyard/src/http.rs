@@ -90,7 +90,10 @@ pub struct StackParts {
 pub fn stack<B>(
     router: Router,
     parts: StackParts,
-) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+) -> impl Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ 'static
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {

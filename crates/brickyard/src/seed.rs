@@ -63,7 +63,7 @@ impl Workspace {
                 }
             }
         }
-        self.serving.start();
+        self.serving.start().await;
         self.seed_foundation_models(&admin, &mut errors).await;
         self.seed_endpoints(config, &admin, &mut errors).await;
         self.seeding_done();
@@ -422,6 +422,11 @@ fn error_text(error: &DeployError) -> String {
     match error {
         DeployError::Denied(denied) => denied.to_string(),
         DeployError::InvalidUserScopes { model, scopes } => scopes.message(model),
+        DeployError::MissingRights(rights) => {
+            let fixes = rights.missing.iter().filter_map(brickyard_serving::Missing::fix).collect::<Vec<_>>();
+            let separator = if fixes.is_empty() { "" } else { " Fix: " };
+            format!("{rights}{separator}{}", fixes.join("; "))
+        }
         other => other.to_string(),
     }
 }

@@ -201,7 +201,13 @@ impl Pace {
 
     /// How long this connection's peer may keep brickyard waiting.
     pub(super) fn patience(&self) -> Patience {
-        Patience { silence: self.silence, rate: self.least_rate, moved: 0, waited: Duration::ZERO, since: None }
+        Patience {
+            silence: self.silence,
+            rate: self.least_rate,
+            moved: 0,
+            waited: Duration::ZERO,
+            since: None,
+        }
     }
 }
 
@@ -272,7 +278,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends_with_silence_or_with_a_trickle() {
-        let pace = Pace::new(&AcceptLimits { silence: Duration::from_secs(15), least_rate: 100, ..AcceptLimits::default() });
+        let pace = Pace::new(&AcceptLimits {
+            silence: Duration::from_secs(15),
+            least_rate: 100,
+            ..AcceptLimits::default()
+        });
         let start = Instant::now();
         let mut silent = pace.patience();
         assert_eq!(silent.blocked(), Some(start + Duration::from_secs(15)));

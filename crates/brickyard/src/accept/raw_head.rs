@@ -65,7 +65,8 @@ impl HeadReader {
             } else {
                 self.partial(line);
                 let start = self.start;
-                fault = fault.or(self.line(&start[..self.line.min(start.len())], self.line, self.last == b'\r'));
+                fault =
+                    fault.or(self.line(&start[..self.line.min(start.len())], self.line, self.last == b'\r'));
             }
             self.line = 0;
             bytes = &rest[1..];
@@ -121,8 +122,14 @@ mod tests {
             (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", None),
             (b"\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nb", None),
             (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nTransfer-Encoding: x\r\n\r\n", None),
-            (b"POST / HTTP/1.1\r\ncontent-LENGTH: 3\r\nA: b\r\nTransfer-encoding: chunked\r\n\r\n", Some(RawFault::TwoLengths)),
-            (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length:3\r\n\r\n", Some(RawFault::TwoLengths)),
+            (
+                b"POST / HTTP/1.1\r\ncontent-LENGTH: 3\r\nA: b\r\nTransfer-encoding: chunked\r\n\r\n",
+                Some(RawFault::TwoLengths),
+            ),
+            (
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length:3\r\n\r\n",
+                Some(RawFault::TwoLengths),
+            ),
             (b"GET / HTTP/1.1\nHost: h\r\n\r\n", Some(RawFault::BareLineFeed)),
             (b"GET / HTTP/1.1\r\nHost: h\r\n\n", Some(RawFault::BareLineFeed)),
         ];

@@ -23,14 +23,23 @@ struct Running {
 
 async fn start(accept: AcceptLimits, limits: HttpLimits) -> Running {
     let shutdown = Shutdown::new(Duration::from_secs(20));
-    let parts =
-        StackParts { entropy: Arc::new(SeededEntropy::new(1)), limits, last_call: shutdown.last_call().clone() };
+    let parts = StackParts {
+        entropy: Arc::new(SeededEntropy::new(1)),
+        limits,
+        last_call: shutdown.last_call().clone(),
+    };
     let router = Router::new()
         .route("/", any(|| async { "fine" }))
         .route("/echo", post(async |body: Body| body_limit::collect(body, 4 << 20).await))
-        .route("/length", post(async |body: Body| body_limit::collect(body, 4 << 20).await.map(|b| b.len().to_string())))
+        .route(
+            "/length",
+            post(async |body: Body| body_limit::collect(body, 4 << 20).await.map(|b| b.len().to_string())),
+        )
         .route("/json", post(async |json::Json(body): json::Json<serde_json::Value>| body.to_string()))
-        .route("/headers", get(async |headers: HeaderMap| format!("{:?}", headers.keys().collect::<Vec<_>>())))
+        .route(
+            "/headers",
+            get(async |headers: HeaderMap| format!("{:?}", headers.keys().collect::<Vec<_>>())),
+        )
         .route("/big", get(async || vec![b'x'; 8 << 20]))
         .route("/panic", get(async || -> &'static str { panic!("canary") }))
         .route("/slow", get(async || sleep(Duration::from_secs(5)).await))
@@ -106,7 +115,10 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_and_their_connection_
     let host = "Host: localhost\r\n";
     let long = format!("GET / HTTP/1.1\r\n{host}X-Long: {}\r\n\r\n", "x".repeat(100 << 10));
     let many = format!("GET / HTTP/1.1\r\n{host}{}\r\n", "A: b\r\n".repeat(10_000));
-    let extension = format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n5;{}\r\n", "x".repeat(1 << 20));
+    let extension = format!(
+        "POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n5;{}\r\n",
+        "x".repeat(1 << 20)
+    );
     let post = |headers: &str| format!("POST /echo HTTP/1.1\r\n{host}{headers}\r\n5\r\nhello\r\n0\r\n\r\n");
     let get = |headers: &str| format!("GET / HTTP/1.1\r\n{host}{headers}\r\n");
     let table: Vec<(String, u16)> = vec![
@@ -123,7 +135,12 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_and_their_connection_
         (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400),
         (post("Transfer-Encoding: xchunked\r\n"), 400),
         (post("Transfer-Encoding\t: chunked\r\n"), 400),
-        (format!("POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"), 400),
+        (
+            format!(
+                "POST /echo HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"
+            ),
+            400,
+        ),
         (extension, 400),
         (get("A: b\r\n folded: c\r\n"), 400),
         (get("A: b\rc\r\n"), 400),
@@ -134,7 +151,12 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_and_their_connection_
         (get("Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"), 400),
         (get("Host: localhost\r\n"), 400),
         (get("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"), 400),
-        (get("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"), 400),
+        (
+            get(
+                "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+            ),
+            400,
+        ),
         (get("Expect: a-miracle\r\n"), 417),
         ("GET / HTTP/1.1\r\n\r\n".into(), 400),
         ("GET / HTTP/1.1\r\nHost: \r\n\r\n".into(), 400),
@@ -158,7 +180,8 @@ async fn requests_that_can_be_read_in_two_ways_are_refused_and_their_connection_
         assert!(lived < CLOSED_AT_ONCE, "{shown:?} kept the connection for {lived:?}");
         assert!(!answer.contains("canary") && !answer.contains("200 OK"), "{answer:?}");
     }
-    let (answer, _) = server.raw(format!("GET / HTTP/1.1\r\n{host}Connection: close\r\n\r\n").as_bytes()).await;
+    let (answer, _) =
+        server.raw(format!("GET / HTTP/1.1\r\n{host}Connection: close\r\n\r\n").as_bytes()).await;
     assert_eq!(status(&answer), 200);
 }
 
@@ -180,7 +203,10 @@ async fn honest_requests_of_every_shape_pass() {
         let answer = one_answer(&mut stream).await;
         assert_eq!(status(&answer), 200, "{bytes:?} got {answer:?}");
     }
-    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await.expect("sent");
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        .await
+        .expect("sent");
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).await.expect("a go-ahead");
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -216,8 +242,9 @@ async fn a_slow_client_holds_nothing_for_long() {
     dripping.abort();
 
     // No body after the go-ahead, and a body that drips.
-    let (answer, lived) =
-        server.raw(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").await;
+    let (answer, lived) = server
+        .raw(b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        .await;
     assert!(answer.contains("HTTP/1.1 408 ") && lived < fifteen, "{answer:?} after {lived:?}");
     let start = Instant::now();
     let (mut reader, mut writer) = server.connect().await.into_split();
@@ -239,7 +266,8 @@ async fn a_slow_client_holds_nothing_for_long() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_read_the_answer_loses_the_connection() {
-    let server = start(AcceptLimits { connections: 1, ..AcceptLimits::default() }, HttpLimits::default()).await;
+    let server =
+        start(AcceptLimits { connections: 1, ..AcceptLimits::default() }, HttpLimits::default()).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
     // There is one place: the next client is served when the silent reader is gone.
@@ -269,9 +297,13 @@ async fn an_idle_connection_is_kept_a_minute_and_not_for_ever() {
 async fn the_body_limit_is_exact_and_the_refusal_arrives() {
     let server = start(AcceptLimits::default(), HttpLimits { body: 5 << 20, ..HttpLimits::default() }).await;
     let mega = 1 << 20;
-    for (size, expected) in [(4 * mega - 1, 200), (4 * mega, 200), (4 * mega + 1, 413), (5 * mega + 1, 413), (20 * mega, 413)] {
+    for (size, expected) in
+        [(4 * mega - 1, 200), (4 * mega, 200), (4 * mega + 1, 413), (5 * mega + 1, 413), (20 * mega, 413)]
+    {
         let body = "x".repeat(size);
-        let told = format!("POST /length HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n{body}");
+        let told = format!(
+            "POST /length HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n{body}"
+        );
         let chunked = format!(
             "POST /length HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n"
         );
@@ -283,7 +315,10 @@ async fn the_body_limit_is_exact_and_the_refusal_arrives() {
     }
     // The verdict does not wait for the body.
     let mut stream = server.connect().await;
-    stream.write_all(b"POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n").await.expect("sent");
+    stream
+        .write_all(b"POST /length HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n")
+        .await
+        .expect("sent");
     let answer = until_closed(&mut stream).await;
     assert_eq!(status(&answer), 413);
     assert!(answer.contains("connection: close"), "{answer:?}");
@@ -321,7 +356,8 @@ async fn an_answer_begins_in_time_or_is_504_and_a_stream_is_not_cut() {
     let (answer, _) = server.raw(b"GET /never HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
     assert_eq!(status(&answer), 504);
     assert!(answer.contains("DEADLINE_EXCEEDED"), "{answer:?}");
-    let (answer, lived) = server.raw(b"GET /stream/100 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
+    let (answer, lived) =
+        server.raw(b"GET /stream/100 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
     assert!(answer.contains("data: 99\n\n") && answer.contains("data: [DONE]\n\n"), "{answer:?}");
     assert!(lived > Duration::from_secs(99));
 }
@@ -332,7 +368,7 @@ async fn more_requests_than_allowed_get_429_at_once_and_streams_count() {
     let server = start(AcceptLimits::default(), limits).await;
     let mut first = server.connect().await;
     first.write_all(b"GET /stream/3 HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
-    first.read(&mut [0; 4096]).await.expect("a head");
+    first.read_exact(&mut [0; 8]).await.expect("a head");
     let (answer, lived) = server.raw(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
     assert_eq!(status(&answer), 429);
     assert!(answer.contains("RESOURCE_EXHAUSTED") && answer.contains("retry-after: 1"), "{answer:?}");
@@ -369,7 +405,10 @@ async fn a_drain_finishes_what_runs_tells_open_streams_and_then_ends() {
     assert_eq!(status(&until_closed(&mut slow).await), 200);
     assert!(until_closed(&mut short).await.contains("data: 3\n\n"));
     let long = until_closed(&mut long).await;
-    assert!(long.contains("data: 10\n\n") && long.contains("data: {\"error\":\"brickyard is stopping"), "{long:?}");
+    assert!(
+        long.contains("data: 10\n\n") && long.contains("data: {\"error\":\"brickyard is stopping"),
+        "{long:?}"
+    );
     assert!(long.contains("data: [DONE]\n\n"), "{long:?}");
     assert_eq!(server.task.await.expect("ended"), Drained { cut: 0 });
     assert!(TcpStream::connect(server.at).await.is_err());
@@ -394,7 +433,13 @@ async fn http_2_is_served_on_the_same_port() {
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("a handshake");
     tokio::spawn(connection);
-    for (path, host, expected) in [("/", None, 200), ("/", Some("localhost"), 200), ("/", Some("evil.example"), 400), ("/panic", None, 500), ("/stream/2", None, 200)] {
+    for (path, host, expected) in [
+        ("/", None, 200),
+        ("/", Some("localhost"), 200),
+        ("/", Some("evil.example"), 400),
+        ("/panic", None, 500),
+        ("/stream/2", None, 200),
+    ] {
         let mut request = Request::get(format!("http://localhost{path}"));
         if let Some(host) = host {
             request = request.header("host", host);

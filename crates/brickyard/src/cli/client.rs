@@ -92,9 +92,7 @@ impl Client {
     /// Sends it and reads the body of a good answer; a refusal is a failure.
     pub(super) async fn fetch(&self, request: RequestBuilder) -> Result<String, Failure> {
         let response = self.send(request).await?;
-        let (status, id) = (response.status(), request_id(&response));
-        let body = text(response).await?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status.as_u16(), &body, id.as_deref())) }
+        if response.status().is_success() { text(response).await } else { Err(refused(response).await) }
     }
 
     /// A token for another principal, from the server's testing road.
@@ -181,8 +179,15 @@ pub(super) async fn text(response: Response) -> Result<String, Failure> {
         .map_err(|error| Failure::Failed(format!("the answer broke off: {}", innermost(&error))))
 }
 
-/// A refusal as one line: status, code, message, and where to ask why.
-pub(super) fn refusal(status: u16, body: &str, id: Option<&str>) -> Failure {
+/// A refusal as one line: status, code, message, and, where brickyard has decided something, how to ask why.
+pub(super) async fn refused(response: Response) -> Failure {
+    let (status, id) = (response.status().as_u16(), request_id(&response));
+    let decided = response.headers().contains_key("x-brickyard-explain");
+    let body = match text(response).await {
+        Ok(body) => body,
+        Err(failure) => return failure,
+    };
+    let body = body.as_str();
     let parsed: Option<Value> = serde_json::from_str(body).ok();
     let field = |names: &[&str]| -> Option<String> {
         names
@@ -201,9 +206,9 @@ pub(super) fn refusal(status: u16, body: &str, id: Option<&str>) -> Failure {
         line.push_str(part);
     }
     match id {
-        Some(id) if status < 500 => line.push_str(&format!("\nwhy: brickyard explain {id}")),
-        Some(id) => line.push_str(&format!("\nrequest: {id}")),
-        None => {}
+        Some(id) if decided => line.push_str(&format!("\nwhy: brickyard explain {id}")),
+        Some(id) if status >= 500 => line.push_str(&format!("\nrequest: {id}")),
+        _ => {}
     }
     Failure::Failed(line)
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::arguments::Invoke;
-use super::client::{Client, innermost, refusal, request_id, text};
+use super::client::{Client, innermost, refused, request_id, text};
 use super::explain;
 use super::sse::DataLines;
 use crate::config::Environment;
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let path = ["serving-endpoints", invoke.endpoint.as_str(), "invocations"];
     let response = caller.send(caller.request(Method::POST, &path).json(&body)).await?;
     let id = request_id(&response);
-    let answer = print_answer(response, id.as_deref(), out).await;
+    let answer = print_answer(response, out).await;
     if matches!(answer, Err(Failure::Closed)) {
         return answer;
     }
@@ -101,11 +101,9 @@ pub(super) fn wrap(task: Option<&str>, text: &str) -> Option<Value> {
     }
 }
 
-async fn print_answer(response: Response, id: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
-    let status = response.status();
-    if !status.is_success() {
-        let body = text(response).await?;
-        return Err(refusal(status.as_u16(), &body, id));
+async fn print_answer(response: Response, out: &mut dyn Write) -> Result<(), Failure> {
+    if !response.status().is_success() {
+        return Err(refused(response).await);
     }
     let kind =
         response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -164,7 +164,7 @@ fn a_token_is_all_that_token_prints() {
 fn a_refusal_is_1_with_the_servers_words_and_the_way_to_the_reason() {
     let server = Played::new(&[(
         "POST /_brickyard/tokens ",
-        "HTTP/1.1 403 Forbidden\r\nx-request-id: abc123\r\n\r\n{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"not an admin\"}",
+        "HTTP/1.1 403 Forbidden\r\nx-request-id: abc123\r\nx-brickyard-explain: /_brickyard/explain/abc123\r\n\r\n{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"not an admin\"}",
     )]);
     let (code, out, err) = brickyard(&["token", "--as", "ana", "--host", &server.host, "--token", "t"], &[]);
     assert_eq!((code, out.as_str()), (1, ""));

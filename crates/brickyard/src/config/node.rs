@@ -76,13 +76,17 @@ impl Node {
 
 /// Reads the text of one file. `None` if it is not YAML at all, or has nothing in it.
 pub(super) fn read(file: &str, text: &str, problems: &Problems) -> Option<Node> {
+    read_within(MOST_VALUES, file, text, problems)
+}
+
+fn read_within(most: usize, file: &str, text: &str, problems: &Problems) -> Option<Node> {
     let place = Place::file(file);
     // A file of comments is an empty configuration, not an error.
     if text.lines().all(|line| matches!(line.trim().chars().next(), None | Some('#')) || line.trim() == "---")
     {
         return None;
     }
-    let budget = Cell::new(MOST_VALUES);
+    let budget = Cell::new(most);
     let seed = Seed { place, budget: &budget, problems };
     match seed.deserialize(serde_yaml_ng::Deserializer::from_str(text)) {
         Ok(node) => Some(node),
@@ -233,5 +237,32 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let (_, content) = tagged.variant::<IgnoredAny>()?;
         content.newtype_variant::<IgnoredAny>()?;
         Ok(self.refuse("YAML tags (!...) are not read"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_cannot_unfold_without_bound_and_nesting_cannot_overflow() {
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (one, other) in "abcdefgh".chars().zip("bcdefghi".chars()) {
+            bomb.push_str(&format!("{other}: &{other} [{}]\n", vec![format!("*{one}"); 9].join(", ")));
+        }
+        // Quadratic: one long list, named many times.
+        let long = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(500), "*a,".repeat(500));
+        let nested = format!("users: {}", "[".repeat(1_000));
+        for (text, reason) in [
+            (bomb, "anchors unfold into too many values"),
+            (long, "anchors unfold into too many values"),
+            (nested, "nested too deeply, or an anchor holds itself"),
+            ("a: &a [*a]".to_owned(), "nested too deeply, or an anchor holds itself"),
+        ] {
+            let problems = Problems::default();
+            assert!(read_within(10_000, "c.yaml", &text, &problems).is_none());
+            let told = problems.finish(Some(())).expect_err("refused").to_string();
+            assert!(told.ends_with(reason), "{told}");
+        }
     }
 }

@@ -503,27 +503,6 @@ fn text_that_is_not_yaml_says_where() {
 }
 
 #[test]
-fn anchors_cannot_unfold_without_bound_and_nesting_cannot_overflow() {
-    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (one, other) in "abcdefgh".chars().zip("bcdefghi".chars()) {
-        bomb.push_str(&format!("{other}: &{other} [{}]\n", vec![format!("*{one}"); 9].join(", ")));
-    }
-    // Quadratic: one long list, named many times.
-    let long = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(5_000), "*a,".repeat(5_000));
-    let nested = format!("users: {}", "[".repeat(1_000));
-    for text in [bomb, long, nested, "a: &a [*a]".to_owned()] {
-        let error = from_text("c.yaml", &text, &NoEnvironment).expect_err("refused");
-        let told = error.to_string();
-        assert!(
-            told.contains("too many values")
-                || told.contains("nested too deeply")
-                || told.contains("not YAML"),
-            "{told}"
-        );
-    }
-}
-
-#[test]
 fn files_are_merged_by_key_and_a_contradiction_names_both() {
     let folder = folder();
     write(folder.path(), "a.yaml", "workspace: {id: '7', admins: [x]}\nusers: [{user_name: a}]\n");

@@ -13,10 +13,17 @@ use regex::Regex;
 use super::Finding;
 use super::scan::regex;
 use super::source::lines;
-use crate::config::{Config, EndpointConfig, EndpointPermission, PrincipalRef, ServedEntityConfig, ServedKind};
+use crate::config::{
+    Config, EndpointConfig, EndpointPermission, PrincipalRef, ServedEntityConfig, ServedKind,
+};
 
 /// Checks every endpoint of the configuration that serves the model's folder, and answers their names.
-pub(super) fn check(model: &LoggedModel, source: Option<&str>, config: &Config, findings: &mut Vec<Finding>) -> Vec<String> {
+pub(super) fn check(
+    model: &LoggedModel,
+    source: Option<&str>,
+    config: &Config,
+    findings: &mut Vec<Finding>,
+) -> Vec<String> {
     let mut names = Vec::new();
     for endpoint in &config.serving_endpoints {
         for entity in endpoint.served_entities.iter().filter(|entity| serves(entity, &model.dir)) {
@@ -58,7 +65,8 @@ impl<'a> Creator<'a> {
                 (name.as_str(), user.map_or(&[], |user| &user.groups), user.is_some_and(|user| user.active))
             }
             PrincipalRef::ServicePrincipal(id) => {
-                let found = config.service_principals.iter().find(|principal| principal.application_id == *id);
+                let found =
+                    config.service_principals.iter().find(|principal| principal.application_id == *id);
                 (id, found.map_or(&[], |found| &found.groups), found.is_some_and(|found| found.active))
             }
             // The configuration refuses a group as creator.
@@ -81,7 +89,8 @@ impl<'a> Creator<'a> {
                 break;
             }
         }
-        let named_admin = matches!(creator, PrincipalRef::User(name) if config.workspace.admins.contains(name));
+        let named_admin =
+            matches!(creator, PrincipalRef::User(name) if config.workspace.admins.contains(name));
         let admin = named_admin || groups.iter().any(|group| group.as_str() == "admins");
         Self { endpoint, config, name, groups, admin, active }
     }
@@ -100,7 +109,12 @@ impl<'a> Creator<'a> {
     fn check(&self, model: &LoggedModel, entity: &ServedEntityConfig, findings: &mut Vec<Finding>) {
         if !self.active {
             let what = format!("its creator {} is not an active member of the workspace", self.name);
-            findings.push(Finding::refused("creator-gone", self.place(), what, "name another creator, or set active: true"));
+            findings.push(Finding::refused(
+                "creator-gone",
+                self.place(),
+                what,
+                "name another creator, or set active: true",
+            ));
             return;
         }
         let passthrough = model.auth_policy.resources.iter().filter(|resource| !resource.on_behalf_of_user);
@@ -110,8 +124,14 @@ impl<'a> Creator<'a> {
         for (variable, value) in &entity.environment_vars {
             let EnvironmentValue::Secret(secret) = value else { continue };
             let name = secret.scope.as_str();
-            let scope = self.config.secret_scopes.iter().find(|scope| scope.scope.as_str().eq_ignore_ascii_case(name));
-            if self.admin || scope.is_some_and(|scope| scope.acls.iter().any(|entry| self.is(&entry.principal))) {
+            let scope = self
+                .config
+                .secret_scopes
+                .iter()
+                .find(|scope| scope.scope.as_str().eq_ignore_ascii_case(name));
+            if self.admin
+                || scope.is_some_and(|scope| scope.acls.iter().any(|entry| self.is(&entry.principal)))
+            {
                 continue;
             }
             findings.push(Finding::refused(
@@ -124,7 +144,9 @@ impl<'a> Creator<'a> {
     }
 
     fn may_query(&self, wanted: &str, findings: &mut Vec<Finding>) {
-        let Some(target) = self.config.serving_endpoints.iter().find(|endpoint| endpoint.name.as_str() == wanted) else {
+        let Some(target) =
+            self.config.serving_endpoints.iter().find(|endpoint| endpoint.name.as_str() == wanted)
+        else {
             if foundation_model(wanted).is_none() {
                 findings.push(Finding::refused(
                     "no-such-endpoint",
@@ -135,7 +157,9 @@ impl<'a> Creator<'a> {
             }
             return;
         };
-        let enough = |level: EndpointPermission| matches!(level, EndpointPermission::CanQuery | EndpointPermission::CanManage);
+        let enough = |level: EndpointPermission| {
+            matches!(level, EndpointPermission::CanQuery | EndpointPermission::CanManage)
+        };
         let granted = target.permissions.iter().any(|entry| enough(entry.level) && self.is(&entry.principal));
         if self.admin || granted || target.creator == self.endpoint.creator {
             return;
@@ -156,7 +180,12 @@ impl<'a> Creator<'a> {
 static REQUIRED: LazyLock<Regex> = LazyLock::new(|| regex(r#"\bos\.environ\[["'](\w+)["']\](\s*=[^=])?"#));
 
 /// Variables that the code takes for granted and the endpoint does not set.
-fn variables(endpoint: &EndpointConfig, entity: &ServedEntityConfig, source: Option<&str>, findings: &mut Vec<Finding>) {
+fn variables(
+    endpoint: &EndpointConfig,
+    entity: &ServedEntityConfig,
+    source: Option<&str>,
+    findings: &mut Vec<Finding>,
+) {
     let mut seen: Vec<String> = Vec::new();
     for line in lines(source.unwrap_or_default()) {
         for found in REQUIRED.captures_iter(&line.text) {

@@ -37,7 +37,12 @@ pub(super) fn walk(policy: &AuthPolicy, findings: &mut Vec<Finding>) -> Vec<Verd
     policy.resources.iter().map(|resource| decide(policy, &scopes, resource, findings)).collect()
 }
 
-fn decide(policy: &AuthPolicy, scopes: &ScopeSet, resource: &DeclaredResource, findings: &mut Vec<Finding>) -> Verdict {
+fn decide(
+    policy: &AuthPolicy,
+    scopes: &ScopeSet,
+    resource: &DeclaredResource,
+    findings: &mut Vec<Finding>,
+) -> Verdict {
     let row = declarable(resource.kind);
     let missing: Vec<&str> = row.user_scopes.iter().copied().filter(|scope| !scopes.covers(scope)).collect();
     let opened = policy.user_auth && row.on_behalf_of_user && missing.is_empty();
@@ -72,7 +77,10 @@ fn place(resource: &DeclaredResource) -> String {
 fn refusals(resource: &DeclaredResource, row: &Declarable, missing: &[&str], findings: &mut Vec<Finding>) {
     let python = resource.kind.python(&resource.name);
     if !row.stands_in {
-        let what = format!("brickyard does not stand in for a {} yet and refuses the deployment by name", resource.kind);
+        let what = format!(
+            "brickyard does not stand in for a {} yet and refuses the deployment by name",
+            resource.kind
+        );
         let fix = format!("leave {python} out to try the rest here");
         findings.push(Finding::refused("not-here-yet", place(resource), what, fix));
     }
@@ -128,13 +136,34 @@ fn hints(policy: &AuthPolicy, resource: &DeclaredResource, row: &Declarable, fin
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (row, answer) = (self.row, |yes: bool| if yes { "yes" } else { "no" });
-        let words = |methods: &[Method]| methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+        let words =
+            |methods: &[Method]| methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
         writeln!(f, "{}", place(&self.resource))?;
-        writeln!(f, "  does the user's own access matter?  {:<3}  {}", answer(self.per_user.0), self.per_user.1)?;
-        writeln!(f, "  supports on_behalf_of_user?         {:<3}  {}", answer(row.on_behalf_of_user), row.user_scopes.join(", "))?;
-        writeln!(f, "  supports passthrough?               {:<3}  {} for the creator and the endpoint", answer(row.passthrough), row.privilege)?;
+        writeln!(
+            f,
+            "  does the user's own access matter?  {:<3}  {}",
+            answer(self.per_user.0),
+            self.per_user.1
+        )?;
+        writeln!(
+            f,
+            "  supports on_behalf_of_user?         {:<3}  {}",
+            answer(row.on_behalf_of_user),
+            row.user_scopes.join(", ")
+        )?;
+        writeln!(
+            f,
+            "  supports passthrough?               {:<3}  {} for the creator and the endpoint",
+            answer(row.passthrough),
+            row.privilege
+        )?;
         writeln!(f, "  does brickyard stand in for it?     {}", answer(row.stands_in))?;
-        writeln!(f, "  applies: {}; used: {}", self.applies.as_str(), if self.used.is_empty() { "none".to_owned() } else { words(&self.used) })?;
+        writeln!(
+            f,
+            "  applies: {}; used: {}",
+            self.applies.as_str(),
+            if self.used.is_empty() { "none".to_owned() } else { words(&self.used) }
+        )?;
         writeln!(f, "  {}", if self.refused { "will be refused, see below" } else { "ok" })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use brickyard_ledger::Method;
 use tempfile::TempDir;
 
 use super::*;
@@ -23,7 +24,11 @@ fn resources(resources: &str) -> String {
 
 fn folder(mlmodel: &str, code: &str, requirements: &str) -> TempDir {
     let dir = TempDir::new().expect("a folder");
-    for (name, text) in [("MLmodel", format!("{FLAVOR}{mlmodel}")), ("agent.py", code.to_owned()), ("requirements.txt", requirements.to_owned())] {
+    for (name, text) in [
+        ("MLmodel", format!("{FLAVOR}{mlmodel}")),
+        ("agent.py", code.to_owned()),
+        ("requirements.txt", requirements.to_owned()),
+    ] {
         fs::write(dir.path().join(name), text).expect("written");
     }
     dir
@@ -43,33 +48,64 @@ const IN_PREDICT: &str = "class Agent:\n    def predict(self, q):\n        retur
 
 #[test]
 fn an_agent_that_declares_what_it_uses_is_not_refused() {
-    let mlmodel = policy("serving_endpoint: [{name: travel-model}]", "serving.serving-endpoints, 'iam.current-user:read'");
+    let mlmodel = policy(
+        "serving_endpoint: [{name: travel-model}]",
+        "serving.serving-endpoints, 'iam.current-user:read'",
+    );
     let code = format!("{USERS}{IN_PREDICT}    def other(self):\n        return WorkspaceClient()\n");
     let report = judged(&mlmodel, &code, "mlflow==3.17.2\n");
     assert!(!report.will_be_refused() && report.findings.is_empty(), "{report}");
     let text = report.to_string();
-    for line in ["supports passthrough?               yes", "applies: passthrough; used: passthrough, on_behalf_of_user", "verdict: nothing will be refused"] {
+    for line in [
+        "supports passthrough?               yes",
+        "applies: passthrough; used: passthrough, on_behalf_of_user",
+        "verdict: nothing will be refused",
+    ] {
         assert!(text.contains(line), "{line} in {text}");
     }
 }
 
 #[test]
 fn each_resource_gets_the_method_that_the_documented_flow_ends_at() {
-    use brickyard_ledger::Method::{Manual, OnBehalfOfUser, Passthrough};
+    use Method::{Manual, OnBehalfOfUser, Passthrough};
     let table: [(String, Method, &[Method], &[&str]); 6] = [
         (resources("serving_endpoint: [{name: a}]"), Passthrough, &[Passthrough], &[]),
-        (resources("serving_endpoint: [{name: a, on_behalf_of_user: true}]"), OnBehalfOfUser, &[], &["scope-not-declared"]),
-        (policy("serving_endpoint: [{name: a}]", "serving.serving-endpoints"), Passthrough, &[Passthrough, OnBehalfOfUser], &[]),
+        (
+            resources("serving_endpoint: [{name: a, on_behalf_of_user: true}]"),
+            OnBehalfOfUser,
+            &[],
+            &["scope-not-declared"],
+        ),
+        (
+            policy("serving_endpoint: [{name: a}]", "serving.serving-endpoints"),
+            Passthrough,
+            &[Passthrough, OnBehalfOfUser],
+            &[],
+        ),
         (policy("lakebase: [{name: memory}]", "sql"), Passthrough, &[Passthrough], &["not-here-yet"]),
-        (resources("lakebase: [{name: memory, on_behalf_of_user: true}]"), Manual, &[], &["not-here-yet", "not-on-behalf-of-user"]),
-        (resources("serving_endpoint: [{name: 'https://x/y'}]"), Passthrough, &[Passthrough], &["no-such-name"]),
+        (
+            resources("lakebase: [{name: memory, on_behalf_of_user: true}]"),
+            Manual,
+            &[],
+            &["not-here-yet", "not-on-behalf-of-user"],
+        ),
+        (
+            resources("serving_endpoint: [{name: 'https://x/y'}]"),
+            Passthrough,
+            &[Passthrough],
+            &["no-such-name"],
+        ),
     ];
     for (mlmodel, applies, used, refusals) in table {
         let report = judged(&mlmodel, "", "");
         let verdict = &report.resources[0];
         assert_eq!((verdict.applies, &verdict.used[..]), (applies, used), "{mlmodel}");
-        let found: Vec<&str> =
-            report.findings.iter().filter(|f| f.weight == Weight::Refused).map(|finding| finding.rule).collect();
+        let found: Vec<&str> = report
+            .findings
+            .iter()
+            .filter(|f| f.weight == Weight::Refused)
+            .map(|finding| finding.rule)
+            .collect();
         assert_eq!(found, refusals, "{mlmodel}");
         assert_eq!(verdict.refused, !refusals.is_empty());
     }
@@ -86,8 +122,12 @@ fn every_type_of_a_responses_agent_is_walked_and_what_is_not_here_is_refused_by_
     );
     let report = judged(&mlmodel, "", "");
     assert_eq!(report.resources.len(), 10);
-    let refused: Vec<&str> =
-        report.findings.iter().filter(|finding| finding.rule == "not-here-yet" && finding.weight == Weight::Refused).map(|finding| &*finding.place).collect();
+    let refused: Vec<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == "not-here-yet" && finding.weight == Weight::Refused)
+        .map(|finding| &*finding.place)
+        .collect();
     assert_eq!(refused.len(), 9, "{refused:?}");
     assert!(!refused.contains(&"serving_endpoint databricks-claude-sonnet-4"));
 }
@@ -99,7 +139,8 @@ fn an_index_without_its_embedding_endpoint_is_pointed_at() {
         rules(&report, Weight::Hint),
         ["vector_search_index a.b.c transitive-dependency", "genie_space x transitive-dependency"]
     );
-    let report = judged(&resources("vector_search_index: [{name: a.b.c}], serving_endpoint: [{name: gte}]"), "", "");
+    let report =
+        judged(&resources("vector_search_index: [{name: a.b.c}], serving_endpoint: [{name: gte}]"), "", "");
     assert!(rules(&report, Weight::Hint).is_empty(), "{report}");
 }
 
@@ -112,7 +153,10 @@ fn a_scope_off_the_list_is_refused_with_what_to_write_instead() {
         ("scope-not-allowed", "ai-search: write vector-search and mcp.vectorsearch"),
         ("scope-spelling", "genie: write dashboards.genie"),
     ] {
-        assert!(report.findings.iter().any(|finding| finding.rule == rule && finding.fix.starts_with(fix)), "{fix}: {text}");
+        assert!(
+            report.findings.iter().any(|finding| finding.rule == rule && finding.fix.starts_with(fix)),
+            "{fix}: {text}"
+        );
     }
     assert_eq!(report.count(Weight::Refused), 2, "{text}");
 }
@@ -134,7 +178,10 @@ fn an_mlflow_from_before_users_is_refused() {
 
 /// Code, and the places and rules of its hints. Every model here declares an endpoint and a user policy.
 const HINTS: &[(&str, &[&str])] = &[
-    ("client = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n", &["agent.py:1 user-client-too-early"]),
+    (
+        "client = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n",
+        &["agent.py:1 user-client-too-early"],
+    ),
     (
         "class Agent:\n    def __init__(self):\n        self.client = WorkspaceClient(\n            credentials_strategy=ModelServingUserCredentials()\n        )\n",
         &["agent.py:3 user-client-too-early"],
@@ -143,14 +190,26 @@ const HINTS: &[(&str, &[&str])] = &[
         "class Agent:\n    def load_context(self, context):\n        if context:\n            self.w = get_user_workspace_client()\n",
         &["agent.py:4 user-client-too-early"],
     ),
-    ("class Agent:\n    w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n", &["agent.py:2 user-client-too-early"]),
+    (
+        "class Agent:\n    w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n",
+        &["agent.py:2 user-client-too-early"],
+    ),
     (
         "strategy = ModelServingUserCredentials()\nclass Agent:\n    def __init__(self):\n        self.w = WorkspaceClient(credentials_strategy=strategy)\n",
         &["agent.py:4 user-client-too-early"],
     ),
-    ("strategy = ModelServingUserCredentials()\ndef predict(q):\n    return WorkspaceClient(credentials_strategy=strategy)\n", &[]),
-    ("class Agent:\n    def predict(self, q):\n        # at import: WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n        w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n", &[]),
-    ("def predict(q):\n    return WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\nif __name__ == '__main__':\n    w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n", &[]),
+    (
+        "strategy = ModelServingUserCredentials()\ndef predict(q):\n    return WorkspaceClient(credentials_strategy=strategy)\n",
+        &[],
+    ),
+    (
+        "class Agent:\n    def predict(self, q):\n        # at import: WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n        w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n",
+        &[],
+    ),
+    (
+        "def predict(q):\n    return WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\nif __name__ == '__main__':\n    w = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n",
+        &[],
+    ),
     (
         "def client():\n    try:\n        return WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n    except Exception as error:\n        log(error)\n        return WorkspaceClient()\n",
         &["agent.py:6 fail-open"],
@@ -230,20 +289,25 @@ serving_endpoints:
 #[test]
 fn with_a_configuration_the_creator_is_held_against_what_the_model_declares() {
     let code = "import os\nos.environ['SET'] = 'x'\nkey, other = os.environ['KEY'], os.environ[\"OTHER\"]\n";
-    let mlmodel = resources("serving_endpoint: [{name: guide}, {name: nobody}, {name: databricks-gte-large-en}]");
+    let mlmodel =
+        resources("serving_endpoint: [{name: guide}, {name: nobody}, {name: databricks-gte-large-en}]");
     let dir = folder(&mlmodel, code, "");
     let missing = "endpoint it no-such-endpoint";
     for (creator, expected) in [
         ("admin@example.com", vec![missing]),
         ("carol@example.com", vec![missing]),
-        ("dora@example.com", vec!["endpoint it creator-may-not-query", missing, "endpoint it creator-may-not-read"]),
+        (
+            "dora@example.com",
+            vec!["endpoint it creator-may-not-query", missing, "endpoint it creator-may-not-read"],
+        ),
     ] {
         let text = CONFIG.replace("CREATOR", creator).replace("FOLDER", &dir.path().display().to_string());
         let config = from_text("brickyard.yaml", &text, &NoEnvironment).expect("a configuration");
         let report = judge(dir.path(), Some(&config)).expect("a model");
         assert_eq!(rules(&report, Weight::Refused), expected, "{creator}");
         assert_eq!(report.endpoints.as_deref(), Some(&["it".to_owned()][..]));
-        let unset: Vec<&Finding> = report.findings.iter().filter(|finding| finding.rule == "variable-not-set").collect();
+        let unset: Vec<&Finding> =
+            report.findings.iter().filter(|finding| finding.rule == "variable-not-set").collect();
         assert!(matches!(&unset[..], [one] if one.what.contains("OTHER (line 3)")), "{unset:?}");
     }
 }

@@ -38,7 +38,8 @@ fn newest(line: &str, packages: &[&str]) -> Option<Option<String>> {
         return None;
     }
     let rest = line[name.len()..].trim();
-    let rest = rest.strip_prefix('[').and_then(|extras| extras.split_once(']')).map_or(rest, |(_, rest)| rest);
+    let rest =
+        rest.strip_prefix('[').and_then(|extras| extras.split_once(']')).map_or(rest, |(_, rest)| rest);
     let upper = rest.split(',').filter_map(|part| {
         let part = part.trim();
         let version = |sign: &str| part.strip_prefix(sign).map(str::trim);

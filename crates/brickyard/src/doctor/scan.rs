@@ -45,8 +45,16 @@ patterns! {
 
 static NAMED: LazyLock<[(ResourceType, Regex); 6]> = LazyLock::new(|| {
     [
-        (ResourceType::ServingEndpoint, regex(r#"\b(?:ChatDatabricks|DatabricksEmbeddings)\s*\([^)]*?\b(?:endpoint|model)\s*=\s*["']([\w.-]+)["']"#)),
-        (ResourceType::ServingEndpoint, regex(r#"\bserving_endpoints\s*\.\s*query\s*\(\s*(?:name\s*=\s*)?["']([\w.-]+)["']"#)),
+        (
+            ResourceType::ServingEndpoint,
+            regex(
+                r#"\b(?:ChatDatabricks|DatabricksEmbeddings)\s*\([^)]*?\b(?:endpoint|model)\s*=\s*["']([\w.-]+)["']"#,
+            ),
+        ),
+        (
+            ResourceType::ServingEndpoint,
+            regex(r#"\bserving_endpoints\s*\.\s*query\s*\(\s*(?:name\s*=\s*)?["']([\w.-]+)["']"#),
+        ),
         (ResourceType::VectorSearchIndex, regex(r#"\bindex_name\s*=\s*["']([\w.]+)["']"#)),
         (ResourceType::GenieSpace, regex(r#"\bgenie_space_id\s*=\s*["'](\w+)["']"#)),
         (ResourceType::SqlWarehouse, regex(r#"\bwarehouse_id\s*=\s*["'](\w+)["']"#)),
@@ -59,12 +67,21 @@ const EARLY: [&str; 4] = ["__init__", "load_context", "__new__", "__post_init__"
 
 /// What a line stands under.
 enum Block {
-    Function { name: String, swallowed: bool },
+    Function {
+        name: String,
+        swallowed: bool,
+    },
     Class,
     /// `if __name__ == "__main__":` does not run when the model is loaded.
     Main,
-    Try { user: bool },
-    Except { user: bool, broad: bool, raises: bool },
+    Try {
+        user: bool,
+    },
+    Except {
+        user: bool,
+        broad: bool,
+        raises: bool,
+    },
     Other,
 }
 
@@ -82,8 +99,15 @@ struct Scan<'a> {
 
 /// Scans `source`, the text of `file`.
 pub(super) fn scan(model: &LoggedModel, file: &str, source: &str, findings: &mut Vec<Finding>) {
-    let mut scan =
-        Scan { file, blocks: Vec::new(), last_try: None, strategies: Vec::new(), users_client: None, own_client: None, findings };
+    let mut scan = Scan {
+        file,
+        blocks: Vec::new(),
+        last_try: None,
+        strategies: Vec::new(),
+        users_client: None,
+        own_client: None,
+        findings,
+    };
     let lines = lines(source);
     for line in &lines {
         scan.line(line);
@@ -104,7 +128,9 @@ impl Scan<'_> {
         }
         let opens = BLOCK.captures(&line.code).map(|found| (found[1].to_owned(), found[2].to_owned()));
         let keyword = opens.as_ref().map_or("", |(keyword, _)| keyword.as_str());
-        if !matches!(keyword, "except" | "else" | "finally") && self.last_try.is_some_and(|(indent, _)| indent >= line.indent) {
+        if !matches!(keyword, "except" | "else" | "finally")
+            && self.last_try.is_some_and(|(indent, _)| indent >= line.indent)
+        {
             self.last_try = None;
         }
         // What stands behind the colon belongs to the block; what stands in the head of a `def` does not.
@@ -127,7 +153,11 @@ impl Scan<'_> {
             "try" => Block::Try { user: false },
             "except" => {
                 let user = self.last_try.is_some_and(|(indent, user)| indent == line.indent && user);
-                Block::Except { user, broad: BROAD.is_match(&line.code), raises: line.code.contains(": raise") }
+                Block::Except {
+                    user,
+                    broad: BROAD.is_match(&line.code),
+                    raises: line.code.contains(": raise"),
+                }
             }
             _ if MAIN.is_match(&line.code) => Block::Main,
             _ => Block::Other,
@@ -165,7 +195,9 @@ impl Scan<'_> {
         {
             self.strategies.push(kept[1].to_owned());
         }
-        let given = GIVEN.captures(&line.code).is_some_and(|given| self.strategies.iter().any(|name| *name == given[1]));
+        let given = GIVEN
+            .captures(&line.code)
+            .is_some_and(|given| self.strategies.iter().any(|name| *name == given[1]));
         if USER.is_match(&line.code) || given {
             self.users_client(line);
         } else if CLIENT.is_match(&line.code) && !TOLD.is_match(&line.code) {
@@ -188,7 +220,9 @@ impl Scan<'_> {
             }
         }
         let when = match self.function() {
-            None if self.blocks.iter().any(|(_, block)| matches!(block, Block::Class)) => "in a class body, when the file is loaded".to_owned(),
+            None if self.blocks.iter().any(|(_, block)| matches!(block, Block::Class)) => {
+                "in a class body, when the file is loaded".to_owned()
+            }
             None => "at module level, when the file is loaded".to_owned(),
             Some((name, _)) if EARLY.contains(&name) => format!("in {name}, when the model is loaded"),
             Some(_) => return,
@@ -220,7 +254,13 @@ impl Scan<'_> {
 }
 
 /// Where the code and what was declared disagree.
-fn policy(model: &LoggedModel, file: &str, users_client: Option<usize>, own_client: Option<usize>, findings: &mut Vec<Finding>) {
+fn policy(
+    model: &LoggedModel,
+    file: &str,
+    users_client: Option<usize>,
+    own_client: Option<usize>,
+    findings: &mut Vec<Finding>,
+) {
     let policy = &model.auth_policy;
     let at = |line: usize| format!("{file}:{line}");
     let passthrough = policy.resources.iter().any(|resource| !resource.on_behalf_of_user);
@@ -259,8 +299,10 @@ fn names(model: &LoggedModel, file: &str, lines: &[Line], findings: &mut Vec<Fin
             for found in pattern.captures_iter(&line.text) {
                 let name = &found[1];
                 let row = declarable(*kind);
-                let declared = policy.resources.iter().any(|resource| resource.kind == *kind && resource.name == name);
-                let by_user = row.on_behalf_of_user && row.user_scopes.iter().all(|scope| scopes.covers(scope));
+                let declared =
+                    policy.resources.iter().any(|resource| resource.kind == *kind && resource.name == name);
+                let by_user =
+                    row.on_behalf_of_user && row.user_scopes.iter().all(|scope| scopes.covers(scope));
                 if declared || by_user || seen.iter().any(|(other, known)| other == kind && known == name) {
                     continue;
                 }

@@ -59,7 +59,9 @@ impl<'a> Reader<'a> {
     fn step(&mut self) -> bool {
         if self.line.is_none() {
             let blank = self.rest.len() - self.rest.trim_start_matches([' ', '\t', '\u{c}']).len();
-            let indent = self.rest[..blank].chars().fold(0, |column, c| if c == '\t' { column / 8 * 8 + 8 } else { column + 1 });
+            let indent = self.rest[..blank]
+                .chars()
+                .fold(0, |column, c| if c == '\t' { column / 8 * 8 + 8 } else { column + 1 });
             self.take(blank);
             self.line().indent = indent;
         }
@@ -101,7 +103,8 @@ impl<'a> Reader<'a> {
         self.line();
         let quote = &self.rest[..1];
         let triple = [quote; 3].concat();
-        let (mark, long) = if self.rest.starts_with(&triple) { (triple.as_str(), true) } else { (quote, false) };
+        let (mark, long) =
+            if self.rest.starts_with(&triple) { (triple.as_str(), true) } else { (quote, false) };
         let mut end = mark.len();
         loop {
             let rest = &self.rest[end..];
@@ -132,7 +135,8 @@ mod tests {
         let found: Vec<(usize, usize, String)> =
             lines(source).into_iter().map(|line| (line.number, line.indent, line.code)).collect();
         let words = |text: &str| text.split_whitespace().collect::<String>();
-        let found: Vec<_> = found.into_iter().map(|(number, indent, code)| (number, indent, words(&code))).collect();
+        let found: Vec<_> =
+            found.into_iter().map(|(number, indent, code)| (number, indent, words(&code))).collect();
         assert_eq!(
             found,
             [
@@ -146,7 +150,20 @@ mod tests {
 
     #[test]
     fn any_text_is_read_to_its_end() {
-        for odd in ["", "'", "\"\"\"", "((((", "))))", "\\", "\\\n", "'\\", "\u{feff}x", "é = 'ü\\é'", "\t\t#", "'''\\'''"] {
+        for odd in [
+            "",
+            "'",
+            "\"\"\"",
+            "((((",
+            "))))",
+            "\\",
+            "\\\n",
+            "'\\",
+            "\u{feff}x",
+            "é = 'ü\\é'",
+            "\t\t#",
+            "'''\\'''",
+        ] {
             let _ = lines(odd);
         }
         assert_eq!(lines("a = '''b\nc'''; d\ne")[1].number, 3);

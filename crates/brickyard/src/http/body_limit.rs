@@ -61,7 +61,10 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Limited<B> {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         loop {
             let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)) else { return Poll::Ready(None) };
@@ -137,15 +140,22 @@ mod tests {
     use super::*;
 
     fn chunks(sizes: &[usize]) -> Body {
-        let chunks: Vec<_> = sizes.iter().map(|size| Ok::<_, BoxError>(Bytes::from(vec![b'x'; *size]))).collect();
+        let chunks: Vec<_> =
+            sizes.iter().map(|size| Ok::<_, BoxError>(Bytes::from(vec![b'x'; *size]))).collect();
         Body::from_stream(stream::iter(chunks))
     }
 
     #[tokio::test]
     async fn the_edge_is_exact_whether_the_length_is_told_or_not() {
-        for (sizes, status) in
-            [(&[9][..], 200), (&[10], 200), (&[11], 413), (&[4, 6], 200), (&[4, 3, 3], 200), (&[4, 6, 1], 413), (&[], 200)]
-        {
+        for (sizes, status) in [
+            (&[9][..], 200),
+            (&[10], 200),
+            (&[11], 413),
+            (&[4, 6], 200),
+            (&[4, 3, 3], 200),
+            (&[4, 6, 1], 413),
+            (&[], 200),
+        ] {
             let got = |result: Result<Bytes, ApiError>| match result {
                 Ok(bytes) => {
                     assert_eq!(bytes.len(), sizes.iter().sum::<usize>());

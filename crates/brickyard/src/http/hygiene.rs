@@ -36,7 +36,13 @@ pub fn check<B>(request: Request<B>, own_hosts: &[String]) -> Result<Request<B>,
 
 fn method(method: &Method) -> Result<(), ApiError> {
     match *method {
-        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::HEAD | Method::OPTIONS => Ok(()),
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS => Ok(()),
         Method::TRACE | Method::CONNECT => Err(ApiError::method_not_allowed(method).closing()),
         _ => Err(ApiError::of(ErrorCode::NotImplemented, "Unknown HTTP method").closing()),
     }
@@ -64,8 +70,12 @@ fn host<B>(request: &Request<B>, own_hosts: &[String]) -> Result<(), ApiError> {
         // HTTP/2 has the authority as a field of its own; `host` may repeat it and must then agree.
         Version::HTTP_2 => match (target, host) {
             (None, None) => Err(refused("Host is missing")),
-            (Some(target), _) if !is_host(target.as_str().as_bytes()) => Err(refused(":authority is not of the form name[:port]")),
-            (Some(target), Some(host)) if !same(target.as_str(), host) => Err(refused(":authority and Host differ")),
+            (Some(target), _) if !is_host(target.as_str().as_bytes()) => {
+                Err(refused(":authority is not of the form name[:port]"))
+            }
+            (Some(target), Some(host)) if !same(target.as_str(), host) => {
+                Err(refused(":authority and Host differ"))
+            }
             _ => Ok(()),
         },
         Version::HTTP_11 if host.is_none() => Err(refused("Host is missing")),
@@ -96,11 +106,18 @@ fn is_host(text: &[u8]) -> bool {
         [b'[', inner @ .., b']'] => {
             !inner.is_empty() && inner.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
         }
-        _ => !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
+        _ => {
+            !name.is_empty()
+                && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        }
     };
     let port_ok = port.is_none_or(|port| {
         let digits = port.iter().all(u8::is_ascii_digit);
-        digits && std::str::from_utf8(port).ok().and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port != 0)
+        digits
+            && std::str::from_utf8(port)
+                .ok()
+                .and_then(|port| port.parse::<u16>().ok())
+                .is_some_and(|port| port != 0)
     });
     name_ok && port_ok
 }
@@ -136,7 +153,9 @@ fn no_token_in(query: &str) -> Result<(), ApiError> {
             || (name.contains('%') && unescaped(name).eq_ignore_ascii_case(b"access_token"))
     };
     if query.split('&').any(is_token) {
-        return Err(refused("A token in the query string is not accepted: send it in the Authorization header"));
+        return Err(refused(
+            "A token in the query string is not accepted: send it in the Authorization header",
+        ));
     }
     Ok(())
 }
@@ -146,7 +165,8 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut plain = Vec::with_capacity(rest.len());
     while let Some((first, after)) = rest.split_first() {
-        let code = if *first == b'%' { after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
+        let code =
+            if *first == b'%' { after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
         if let Some(byte) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             plain.push(byte);
             rest = &after[2..];
@@ -164,10 +184,15 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_and_perhaps_a_port() {
-        for good in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "my_box.lan", "h:65535"] {
+        for good in
+            ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "my_box.lan", "h:65535"]
+        {
             assert!(is_host(good.as_bytes()), "{good}");
         }
-        for bad in ["", ":80", "h:0", "h:65536", "h:", "u@h", "u:p@h", "a b", "h/x", "[::1", "::1", "h:+1", "h:8 ", "a,b", "[]"] {
+        for bad in [
+            "", ":80", "h:0", "h:65536", "h:", "u@h", "u:p@h", "a b", "h/x", "[::1", "::1", "h:+1", "h:8 ",
+            "a,b", "[]",
+        ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
     }

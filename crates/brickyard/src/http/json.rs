@@ -46,7 +46,9 @@ pub fn is_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let json = media_type == "application/json"
         || media_type.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
     let utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, value)) => name.trim() != "charset" || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8"),
+        Some((name, value)) => {
+            name.trim() != "charset" || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
+        }
         None => parameter.is_empty(),
     });
     if json && utf8 { Ok(()) } else { Err(advice()) }
@@ -141,8 +143,23 @@ mod tests {
     fn text_that_is_not_one_unambiguous_value_is_refused_with_a_reason() {
         let deep = "[".repeat(100_000);
         for bad in [
-            "", " ", "{", "{\"a\":1,}", "{'a':1}", "[1,]", "nul", "NaN", "01", "1e999", "\"\u{1}\"", "\u{feff}{}", "{} {}",
-            "{\"a\":1,\"a\":2}", "{\"x\":[{\"a\":1,\"\\u0061\":2}]}", "[\"\\ud800\"]", &deep,
+            "",
+            " ",
+            "{",
+            "{\"a\":1,}",
+            "{'a':1}",
+            "[1,]",
+            "nul",
+            "NaN",
+            "01",
+            "1e999",
+            "\"\u{1}\"",
+            "\u{feff}{}",
+            "{} {}",
+            "{\"a\":1,\"a\":2}",
+            "{\"x\":[{\"a\":1,\"\\u0061\":2}]}",
+            "[\"\\ud800\"]",
+            &deep,
         ] {
             let error = parse::<Value>(bad.as_bytes()).expect_err(&bad[..bad.len().min(20)]);
             assert_eq!(error.status(), 400);

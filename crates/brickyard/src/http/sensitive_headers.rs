@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn a_header_map_in_a_log_shows_no_token() {
-        let request = Request::get("/").header("Authorization", "Bearer dapi-canary").body(()).expect("a request");
+        let request =
+            Request::get("/").header("Authorization", "Bearer dapi-canary").body(()).expect("a request");
         let request = mark(request).expect("let through");
         assert!(!format!("{:?}", request.headers()).contains("canary"));
     }

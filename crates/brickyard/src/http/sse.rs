@@ -110,7 +110,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_sees_data_lines_and_done() {
-        let items = [&b"{\"a\":1}"[..], b"{\n\"b\": 2}"].map(|item| Ok::<_, String>(Bytes::from_static(item)));
+        let items =
+            [&b"{\"a\":1}"[..], b"{\n\"b\": 2}"].map(|item| Ok::<_, String>(Bytes::from_static(item)));
         let response = sse(stream::iter(items));
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(text(response).await, "data: {\"a\":1}\n\ndata: { \"b\": 2}\n\ndata: [DONE]\n\n");

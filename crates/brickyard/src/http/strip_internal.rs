@@ -81,7 +81,9 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .filter(|name| !["close", "keep-alive", "te", ""].iter().any(|known| name.eq_ignore_ascii_case(known)))
+        .filter(|name| {
+            !["close", "keep-alive", "te", ""].iter().any(|known| name.eq_ignore_ascii_case(known))
+        })
         .filter_map(|name| name.parse().ok())
         .filter(|name: &HeaderName| !END_TO_END.contains(&name.as_str()))
         .collect();
@@ -116,7 +118,13 @@ mod tests {
 
     #[test]
     fn what_official_clients_send_arrives() {
-        for name in ["authorization", "x-databricks-org-id", "x-databricks-endpoints-api-client", "user-agent", "x-foo"] {
+        for name in [
+            "authorization",
+            "x-databricks-org-id",
+            "x-databricks-endpoints-api-client",
+            "user-agent",
+            "x-foo",
+        ] {
             let request = Request::get("/").header(name, "1").body(()).expect("a request");
             assert_eq!(strip(request).expect("let through").headers().len(), 1, "{name}");
         }

@@ -29,14 +29,20 @@ async fn ask(router: Router, request: Request<Body>) -> (StatusCode, axum::http:
 
 #[tokio::test]
 async fn every_answer_has_its_own_id_and_a_refusal_says_it_twice() {
-    let router = || Router::new().route("/no", get(async || ApiError::permission_denied("no"))).fallback(crate::errors::no_api);
+    let router = || {
+        Router::new()
+            .route("/no", get(async || ApiError::permission_denied("no")))
+            .fallback(crate::errors::no_api)
+    };
     let mut seen = std::collections::HashSet::new();
     let stack = stack(router(), parts());
     for (path, explained) in [("/no", true), ("/nothing", false)] {
-        let request = Request::get(path).header("host", "h").header("x-request-id", "mine").body(Body::empty());
+        let request =
+            Request::get(path).header("host", "h").header("x-request-id", "mine").body(Body::empty());
         let Ok(response) = stack.clone().oneshot(request.expect("a request")).await;
         let id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
-        let explain = response.headers().get("x-brickyard-explain").map(|v| v.to_str().expect("text").to_owned());
+        let explain =
+            response.headers().get("x-brickyard-explain").map(|v| v.to_str().expect("text").to_owned());
         assert_eq!(explain, explained.then(|| format!("/_brickyard/explain/{id}")));
         let body = axum::body::to_bytes(response.into_body(), 4096).await.expect("a body");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -47,7 +53,10 @@ async fn every_answer_has_its_own_id_and_a_refusal_says_it_twice() {
 
 #[tokio::test]
 async fn a_json_body_is_read_strictly_and_refused_in_the_envelope() {
-    let router = || Router::new().route("/", post(async |json::Json(body): json::Json<serde_json::Value>| body.to_string()));
+    let router = || {
+        Router::new()
+            .route("/", post(async |json::Json(body): json::Json<serde_json::Value>| body.to_string()))
+    };
     for (content_type, body, expected) in [
         (Some("application/json"), "{\"a\":1}", 200),
         (Some("application/json"), "{\"a\":1,\"a\":2}", 400),
@@ -61,7 +70,10 @@ async fn a_json_body_is_read_strictly_and_refused_in_the_envelope() {
         }
         let (status, headers, text) = ask(router(), request.body(body.into()).expect("a request")).await;
         assert_eq!(status, expected, "{content_type:?} {body:?} {text}");
-        assert!(expected == 200 || (text.contains("\"error_code\"") && headers["content-type"] == "application/json"));
+        assert!(
+            expected == 200
+                || (text.contains("\"error_code\"") && headers["content-type"] == "application/json")
+        );
     }
 }
 
@@ -78,7 +90,9 @@ async fn a_client_that_goes_away_cancels_the_stream() {
     let router = Router::new().route(
         "/",
         get(async move || {
-            sse::sse(stream::unfold(Flag(flag.clone()), |flag| async { Some((Ok::<_, ApiError>(Bytes::from("1")), flag)) }))
+            sse::sse(stream::unfold(Flag(flag.clone()), |flag| async {
+                Some((Ok::<_, ApiError>(Bytes::from("1")), flag))
+            }))
         }),
     );
     let request = Request::get("/").header("host", "h").body(Body::empty()).expect("a request");

@@ -30,7 +30,9 @@ mod tests {
     #[test]
     fn an_agent_sets_no_cookie_and_no_header_of_ours() {
         let mut theirs = HeaderMap::new();
-        for name in ["set-cookie", "server", "connection", "x-brickyard-explain", "x-request-id", "content-type"] {
+        for name in
+            ["set-cookie", "server", "connection", "x-brickyard-explain", "x-request-id", "content-type"]
+        {
             theirs.insert(name, HeaderValue::from_static("text/plain"));
         }
         let ours = from_agent(&theirs).expect("an answer");

@@ -4,7 +4,7 @@
 //! **Rule:** a route that is not in a table does not exist. Each route file keeps its table beside its `routes` function,
 //! so that whoever adds a route sees both.
 
-use super::{brickyard_api, not_emulated, permissions, secrets};
+use super::{brickyard_api, not_emulated, oidc, permissions, scim, secrets, token, well_known};
 
 /// How much of the real thing stands behind a route.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -41,8 +41,51 @@ pub const OPEN: &str = "open";
 pub const ANY_SCOPE: &str = "any";
 
 /// Every table, one line a route file.
-pub static TABLES: &[Table] =
-    &[brickyard_api::FIDELITY, not_emulated::FIDELITY, permissions::FIDELITY, secrets::FIDELITY];
+pub static TABLES: &[Table] = &[
+    brickyard_api::FIDELITY,
+    not_emulated::FIDELITY,
+    oidc::FIDELITY,
+    permissions::FIDELITY,
+    scim::FIDELITY,
+    secrets::FIDELITY,
+    SERVING,
+    token::FIDELITY,
+    well_known::FIDELITY,
+];
+
+/// The routes of `health.rs`, `invocations.rs` and `serving_endpoints.rs`, which are one subject in three files.
+const SERVING: Table = &[
+    ("GET /health", Level::Real, OPEN),
+    ("GET /ready", Level::Real, OPEN),
+    ("POST /serving-endpoints/{name}/invocations", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/{name}/served-models/{served}/invocations", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/chat/completions", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/completions", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/responses", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/embeddings", Level::Real, MODEL_SERVING),
+    ("POST /serving-endpoints/v1/chat/completions", Level::Real, MODEL_SERVING),
+    ("GET /serving-endpoints/models", Level::Real, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints", Level::Real, MODEL_SERVING),
+    ("POST /api/2.0/serving-endpoints", Level::Real, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints/{name}", Level::Real, MODEL_SERVING),
+    ("DELETE /api/2.0/serving-endpoints/{name}", Level::Real, MODEL_SERVING),
+    ("PUT /api/2.0/serving-endpoints/{name}/config", Level::Real, MODEL_SERVING),
+    ("PATCH /api/2.0/serving-endpoints/{name}/tags", Level::Real, MODEL_SERVING),
+    ("PATCH /api/2.0/serving-endpoints/{name}/description", Level::Real, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints/{name}/metrics", Level::ShapeOnly, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints/{name}/openapi", Level::ShapeOnly, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints/{name}/served-models/{served}/logs", Level::Real, MODEL_SERVING),
+    ("GET /api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", Level::Real, MODEL_SERVING),
+    ("PUT /api/2.0/serving-endpoints/{name}/rate-limits", Level::Refused, MODEL_SERVING),
+    ("PUT /api/2.0/serving-endpoints/{name}/ai-gateway", Level::Refused, MODEL_SERVING),
+    ("PATCH /api/2.0/serving-endpoints/{name}/notifications", Level::Refused, MODEL_SERVING),
+    ("PATCH /api/2.0/serving-endpoints/{name}/telemetry-config", Level::Refused, MODEL_SERVING),
+    ("PATCH /api/2.0/serving-endpoints/{name}/budget-policy", Level::Refused, MODEL_SERVING),
+    ("POST /api/2.0/serving-endpoints/pt", Level::Refused, MODEL_SERVING),
+    ("PUT /api/2.0/serving-endpoints/pt/{name}/config", Level::Refused, MODEL_SERVING),
+];
+
+const MODEL_SERVING: &str = "model-serving";
 
 /// One row, taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -152,7 +152,9 @@ async fn refuse(_: Access, method: Method, uri: Uri) -> ApiError {
 }
 
 fn family_of(method: &Method, path: &str) -> &'static ApiFamily {
-    let gate = GATES.iter().find(|(only, pattern, _)| only.as_ref().is_none_or(|only| only == method) && matches(pattern, path));
+    let gate = GATES
+        .iter()
+        .find(|(only, pattern, _)| only.as_ref().is_none_or(|only| only == method) && matches(pattern, path));
     gate.map_or(&ANYBODY, |(.., family)| family)
 }
 
@@ -183,9 +185,24 @@ mod tests {
             (Method::POST, "/api/2.0/sql/statements", "genie", false),
             (Method::GET, "/api/2.0/sql/warehouses/w", "sql.warehouses:read", true),
             (Method::POST, "/api/2.0/sql/warehouses/w/start", "sql.warehouses:read", false),
-            (Method::POST, "/api/2.0/vector-search/indexes/a.b.c/query", "vectorsearch.vector-search-indexes:read", true),
-            (Method::POST, "/api/2.0/vector-search/indexes/a.b.c/upsert-data", "vectorsearch.vector-search-indexes:read", false),
-            (Method::POST, "/api/2.0/vector-search/indexes/a.b.c/upsert-data", "vectorsearch.vector-search-indexes", true),
+            (
+                Method::POST,
+                "/api/2.0/vector-search/indexes/a.b.c/query",
+                "vectorsearch.vector-search-indexes:read",
+                true,
+            ),
+            (
+                Method::POST,
+                "/api/2.0/vector-search/indexes/a.b.c/upsert-data",
+                "vectorsearch.vector-search-indexes:read",
+                false,
+            ),
+            (
+                Method::POST,
+                "/api/2.0/vector-search/indexes/a.b.c/upsert-data",
+                "vectorsearch.vector-search-indexes",
+                true,
+            ),
             (Method::GET, "/api/2.1/unity-catalog/tables/a.b.c", "catalog.tables:read", true),
             (Method::DELETE, "/api/2.1/unity-catalog/tables/a.b.c", "catalog.tables:read", false),
             (Method::GET, "/api/2.1/unity-catalog/volumes", "sql", false),

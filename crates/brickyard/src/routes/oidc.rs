@@ -65,7 +65,11 @@ async fn token(State(workspace): State<Arc<Workspace>>, request: Request) -> Res
     asked.context.finish(&workspace, caller, answer)
 }
 
-async fn account_token(state: State<Arc<Workspace>>, Path(account): Path<String>, request: Request) -> Response {
+async fn account_token(
+    state: State<Arc<Workspace>>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Response {
     match is_own_account(&state.0, &account) {
         Ok(()) => token(state, request).await,
         Err(error) => error.into_response(),
@@ -75,7 +79,10 @@ async fn account_token(state: State<Arc<Workspace>>, Path(account): Path<String>
 async fn introspect(State(workspace): State<Arc<Workspace>>, request: Request) -> Response {
     let asked = Asked::read(&workspace, request).await;
     let answer = asked.answer.and_then(|(authorization, form)| {
-        let said = workspace.identity.introspect(authorization.as_deref(), &form).map_err(|error| refusal(&error))?;
+        let said = workspace
+            .identity
+            .introspect(authorization.as_deref(), &form)
+            .map_err(|error| refusal(&error))?;
         Ok(fresh(&introspection(&workspace, &said)))
     });
     asked.context.finish(&workspace, None, answer)
@@ -171,7 +178,9 @@ fn refusal(error: &OAuthError) -> ApiError {
     };
     let refused = ApiError::oauth(status, error.code(), error.to_string());
     match error {
-        OAuthError::TooManyFailures { retry_after } => refused.retry_after(u32::try_from(*retry_after).unwrap_or(1)),
+        OAuthError::TooManyFailures { retry_after } => {
+            refused.retry_after(u32::try_from(*retry_after).unwrap_or(1))
+        }
         _ => refused,
     }
 }
@@ -201,7 +210,8 @@ impl<'a> TokenAnswer<'a> {
 
 /// RFC 7662 section 2.2.
 fn introspection(workspace: &Workspace, said: &Introspection) -> Value {
-    let Introspection::Active { principal, client_id, scope, jti, issued_at, expires_at, act, kind } = said else {
+    let Introspection::Active { principal, client_id, scope, jti, issued_at, expires_at, act, kind } = said
+    else {
         return json!({ "active": false });
     };
     let mut answer = json!({
@@ -259,7 +269,12 @@ impl Context {
         }
     }
 
-    fn finish(self, workspace: &Workspace, caller: Option<Caller>, answer: Result<Response, ApiError>) -> Response {
+    fn finish(
+        self,
+        workspace: &Workspace,
+        caller: Option<Caller>,
+        answer: Result<Response, ApiError>,
+    ) -> Response {
         let (decision, outcome) = match &answer {
             Ok(_) => (Decision::Allowed, Outcome::Answered),
             Err(error) if error.status().is_server_error() => {
@@ -284,6 +299,7 @@ impl Context {
             traces: Vec::new(),
             credentials: Vec::new(),
             outcome,
+            hints: Vec::new(),
             status: response.status().as_u16(),
         });
         response
@@ -317,7 +333,11 @@ mod tests {
             ("/oidc/v1/token", &[FORM, FORM], Some(415)),
             ("/oidc/v1/token", &[FORM, ("authorization", "Basic YTpi")], None),
             ("/oidc/v1/token", &[FORM, ("authorization", "Basic \u{e4}")], Some(401)),
-            ("/oidc/v1/token", &[FORM, ("authorization", "Basic YTpi"), ("authorization", "Basic YTpi")], Some(400)),
+            (
+                "/oidc/v1/token",
+                &[FORM, ("authorization", "Basic YTpi"), ("authorization", "Basic YTpi")],
+                Some(400),
+            ),
         ] {
             let refused = permissible(&parts(uri, headers)).err().map(|error| error.status().as_u16());
             assert_eq!(refused, status, "{uri} {headers:?}");

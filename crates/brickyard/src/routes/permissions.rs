@@ -148,8 +148,9 @@ async fn levels(State(workspace): State<Arc<Workspace>>, access: Access, Path((k
     let thing = find(&workspace, &kind, &id)?;
     reach(&workspace, &access, &id, ReadPermissions(thing.clone()))?;
     let levels = permission_levels(thing.kind()).iter();
-    let levels: Vec<Value> =
-        levels.map(|(level, description)| json!({"permission_level": level, "description": description})).collect();
+    let levels: Vec<Value> = levels
+        .map(|(level, description)| json!({"permission_level": level, "description": description}))
+        .collect();
     Ok(Json(json!({ "permission_levels": levels })))
 }
 
@@ -162,25 +163,41 @@ fn find(workspace: &Workspace, kind: &str, id: &str) -> Result<Securable, ApiErr
     match (SecurableKind::of_permissions_path(kind), id) {
         (Some(SecurableKind::ServingEndpoint), id) => {
             // Databricks' own words, as people see them who pass a name.
-            let invalid = || ApiError::invalid_parameter(format!("'{}' is not a valid Inference Endpoint ID.", cut(id)));
+            let invalid = || {
+                ApiError::invalid_parameter(format!("'{}' is not a valid Inference Endpoint ID.", cut(id)))
+            };
             let endpoint = id.parse::<EndpointId>().map_err(|_| invalid())?;
             let view = workspace.serving.endpoint_by_id(&endpoint).ok_or_else(|| nothing(id))?;
             Ok(Securable::from(&view.endpoint.reference()))
         }
         (Some(SecurableKind::Tokens), "tokens") => Ok(Securable::Tokens),
-        (Some(SecurableKind::Tokens), "passwords") => Err(ApiError::not_emulated("The permissions of authorization/passwords")),
+        (Some(SecurableKind::Tokens), "passwords") => {
+            Err(ApiError::not_emulated("The permissions of authorization/passwords"))
+        }
         (Some(_), _) => Err(nothing(id)),
-        (None, _) if NOT_HERE.contains(&kind) => Err(ApiError::not_emulated(format_args!("The permissions API for {kind}"))),
-        (None, _) => Err(ApiError::invalid_parameter(format!("'{}' is not an object type of the permissions API", cut(kind)))),
+        (None, _) if NOT_HERE.contains(&kind) => {
+            Err(ApiError::not_emulated(format_args!("The permissions API for {kind}")))
+        }
+        (None, _) => Err(ApiError::invalid_parameter(format!(
+            "'{}' is not an object type of the permissions API",
+            cut(kind)
+        ))),
     }
 }
 
 /// Permission to do `action`. The refusal of the catalog names the thing, which is not for everybody.
-fn reach<A: Action>(workspace: &Workspace, access: &Access, id: &str, action: A) -> Result<Permit<A>, ApiError> {
+fn reach<A: Action>(
+    workspace: &Workspace,
+    access: &Access,
+    id: &str,
+    action: A,
+) -> Result<Permit<A>, ApiError> {
     let thing = action.securable();
     access.authorize(action).map_err(|refusal| match workspace.catalog.can_see(access.caller(), &thing) {
         true => refusal,
-        false => ApiError::permission_denied(format!("User does not have permission 'Manage' on '{}'.", cut(id))),
+        false => {
+            ApiError::permission_denied(format!("User does not have permission 'Manage' on '{}'.", cut(id)))
+        }
     })
 }
 
@@ -207,7 +224,8 @@ fn grant(entry: WantedEntry) -> Result<Grant, ApiError> {
             return Err(ApiError::invalid_parameter(message));
         }
     };
-    let level = entry.permission_level.ok_or_else(|| ApiError::invalid_parameter("permission_level is required"))?;
+    let level =
+        entry.permission_level.ok_or_else(|| ApiError::invalid_parameter("permission_level is required"))?;
     let level = level.parse().map_err(|error| ApiError::invalid_parameter(format!("{error}")))?;
     Ok(Grant { grantee, level })
 }
@@ -248,15 +266,19 @@ fn shown(thing: &Securable, list: &[AccessEntry]) -> Json<Value> {
             Value::Object(item)
         })
         .collect();
-    Json(json!({"object_id": object_id, "object_type": thing.kind().object_type(), "access_control_list": items}))
+    Json(
+        json!({"object_id": object_id, "object_type": thing.kind().object_type(), "access_control_list": items}),
+    )
 }
 
 fn refused(error: &AccessError) -> ApiError {
     match error {
-        CommitError::Refused(error @ (GrantError::UnknownPrincipal { .. } | GrantError::Gone(_) | GrantError::NoEntry(_))) => {
-            ApiError::does_not_exist(error.to_string().chars().take(400).collect::<String>())
+        CommitError::Refused(
+            error @ (GrantError::UnknownPrincipal { .. } | GrantError::Gone(_) | GrantError::NoEntry(_)),
+        ) => ApiError::does_not_exist(error.to_string().chars().take(400).collect::<String>()),
+        CommitError::Refused(error @ GrantError::WrongLevel { .. }) => {
+            ApiError::invalid_parameter(error.to_string())
         }
-        CommitError::Refused(error @ GrantError::WrongLevel { .. }) => ApiError::invalid_parameter(error.to_string()),
         CommitError::Store(cause) => ApiError::internal(cause),
     }
 }
@@ -273,15 +295,23 @@ mod tests {
 
     #[test]
     fn an_entry_names_one_principal_and_one_level() {
-        let list = r#"{"access_control_list": [{"user_name": "ana@example.com", "permission_level": "CAN_QUERY"}]}"#;
-        let expected = Grant { grantee: Grantee::User("ana@example.com".into()), level: Permission::CanQuery };
+        let list =
+            r#"{"access_control_list": [{"user_name": "ana@example.com", "permission_level": "CAN_QUERY"}]}"#;
+        let expected =
+            Grant { grantee: Grantee::User("ana@example.com".into()), level: Permission::CanQuery };
         assert_eq!(wanted(list).expect("a list"), [expected]);
         assert!(wanted("{}").expect("no list").is_empty());
         for (bad, start) in [
             (r#"{"access_control_list": [{"permission_level": "CAN_QUERY"}]}"#, "Each entry"),
-            (r#"{"access_control_list": [{"user_name": "a", "group_name": "b", "permission_level": "CAN_QUERY"}]}"#, "Each entry"),
+            (
+                r#"{"access_control_list": [{"user_name": "a", "group_name": "b", "permission_level": "CAN_QUERY"}]}"#,
+                "Each entry",
+            ),
             (r#"{"access_control_list": [{"user_name": "a"}]}"#, "permission_level is required"),
-            (r#"{"access_control_list": [{"user_name": "a", "permission_level": "CAN_FLY"}]}"#, "\"CAN_FLY\" is not"),
+            (
+                r#"{"access_control_list": [{"user_name": "a", "permission_level": "CAN_FLY"}]}"#,
+                "\"CAN_FLY\" is not",
+            ),
         ] {
             let error = wanted(bad).expect_err(bad);
             assert_eq!(error.status(), 400);

@@ -71,11 +71,19 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
     ("DELETE /api/2.0/accounts/servicePrincipals/{id}/credentials/secrets/{secret_id}", Level::Real, SCOPE),
     ("GET /api/2.0/accounts/{account_id}/servicePrincipals/{id}/credentials/secrets", Level::Real, SCOPE),
     ("POST /api/2.0/accounts/{account_id}/servicePrincipals/{id}/credentials/secrets", Level::Real, SCOPE),
-    ("DELETE /api/2.0/accounts/{account_id}/servicePrincipals/{id}/credentials/secrets/{secret_id}", Level::Real, SCOPE),
+    (
+        "DELETE /api/2.0/accounts/{account_id}/servicePrincipals/{id}/credentials/secrets/{secret_id}",
+        Level::Real,
+        SCOPE,
+    ),
     ("ANY /api/2.0/accounts/servicePrincipals/{id}/federationPolicies", Level::Refused, SCOPE),
     ("ANY /api/2.0/accounts/servicePrincipals/{id}/federationPolicies/{policy_id}", Level::Refused, SCOPE),
     ("ANY /api/2.0/accounts/{account_id}/servicePrincipals/{id}/federationPolicies", Level::Refused, SCOPE),
-    ("ANY /api/2.0/accounts/{account_id}/servicePrincipals/{id}/federationPolicies/{policy_id}", Level::Refused, SCOPE),
+    (
+        "ANY /api/2.0/accounts/{account_id}/servicePrincipals/{id}/federationPolicies/{policy_id}",
+        Level::Refused,
+        SCOPE,
+    ),
 ];
 
 const ORG_ID: HeaderName = HeaderName::from_static("x-databricks-org-id");
@@ -89,10 +97,16 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
     let mut reads = Router::new();
     let mut writes = Router::new();
     for kind in Kind::ALL {
-        let (all, one) = (format!("/api/2.0/preview/scim/v2/{}", kind.path()), format!("/api/2.0/preview/scim/v2/{}/{{id}}", kind.path()));
+        let (all, one) = (
+            format!("/api/2.0/preview/scim/v2/{}", kind.path()),
+            format!("/api/2.0/preview/scim/v2/{}/{{id}}", kind.path()),
+        );
         reads = reads
             .route(&all, get(move |workspace, access, query| resources::list(kind, workspace, access, query)))
-            .route(&one, get(move |workspace, access, id, query| resources::one(kind, workspace, access, id, query)));
+            .route(
+                &one,
+                get(move |workspace, access, id, query| resources::one(kind, workspace, access, id, query)),
+            );
         let changed = post(move |workspace, access, body| resources::create(kind, workspace, access, body));
         let change = delete(move |workspace, access, id| resources::remove(kind, workspace, access, id))
             .put(move |workspace, access, id, body| resources::replace(kind, workspace, access, id, body))
@@ -114,7 +128,11 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
 }
 
 /// Who am I. A service principal is shown as a user whose name is its application id.
-async fn me(State(workspace): State<Arc<Workspace>>, access: Access, query: Asked) -> Result<Response, ApiError> {
+async fn me(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    query: Asked,
+) -> Result<Response, ApiError> {
     let projection = Projection::of(&asked(query)?);
     let directory = workspace.identity.directory();
     // Whoever was deleted between the guard and here has no valid token any more.
@@ -154,7 +172,11 @@ impl<S: Send + Sync> FromRequest<S> for ScimObject {
         let body = body_limit::collect(request.into_body(), usize::MAX).await?;
         match json::parse(&body).map_err(told)? {
             Value::Object(object) => Ok(Self(object)),
-            _ => Err(ApiError::scim(StatusCode::BAD_REQUEST, "invalidSyntax", "The body must be a JSON object")),
+            _ => Err(ApiError::scim(
+                StatusCode::BAD_REQUEST,
+                "invalidSyntax",
+                "The body must be a JSON object",
+            )),
         }
     }
 }

@@ -9,19 +9,19 @@
 
 use std::sync::Arc;
 
+use axum::extract::Query;
 use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::Query;
-use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use brickyard_catalog::{
-    AccessError, Action, CreateSecretScope, Grant, GrantError, Grantee, Level as Permission, ListSecretScopes,
-    ListSecrets, ManageSecretScope, Permit, ReadSecret, WriteSecret, family,
+    AccessError, Action, CreateSecretScope, Grant, GrantError, Grantee, Level as Permission,
+    ListSecretScopes, ListSecrets, ManageSecretScope, Permit, ReadSecret, WriteSecret, family,
 };
 use brickyard_secrets::{InitialManager, SecretsError};
 use brickyard_store::CommitError;
@@ -109,12 +109,18 @@ async fn create_scope(
         None | Some("DATABRICKS" | "AZURE_KEYVAULT") => {
             return Err(ApiError::not_emulated("A secret scope with the backend AZURE_KEYVAULT"));
         }
-        Some(_) => return Err(ApiError::invalid_parameter("scope_backend_type is DATABRICKS or AZURE_KEYVAULT")),
+        Some(_) => {
+            return Err(ApiError::invalid_parameter("scope_backend_type is DATABRICKS or AZURE_KEYVAULT"));
+        }
     }
     let manager = match body.initial_manage_principal.as_deref() {
         None => InitialManager::Creator,
         Some("users") => InitialManager::Users,
-        Some(_) => return Err(ApiError::invalid_parameter("The only initial_manage_principal that is allowed is users")),
+        Some(_) => {
+            return Err(ApiError::invalid_parameter(
+                "The only initial_manage_principal that is allowed is users",
+            ));
+        }
     };
     let permit = access.authorize(CreateSecretScope(scope))?;
     workspace.secrets.create_scope(&permit, manager).await.map_err(|error| refused(&error))?;
@@ -260,7 +266,9 @@ fn acl_item(grant: &Grant) -> Value {
 }
 
 fn query(asked: Asked) -> Result<Named, ApiError> {
-    asked.map(|Query(named)| named).map_err(|error| ApiError::invalid_parameter(format!("Invalid query: {}", error.body_text())))
+    asked
+        .map(|Query(named)| named)
+        .map_err(|error| ApiError::invalid_parameter(format!("Invalid query: {}", error.body_text())))
 }
 
 fn missing(field: &str) -> ApiError {
@@ -270,7 +278,9 @@ fn missing(field: &str) -> ApiError {
 fn named<T: std::str::FromStr<Err = InvalidName>>(field: &str, text: Option<&str>) -> Result<T, ApiError> {
     match text {
         None | Some("") => Err(missing(field)),
-        Some(text) => text.parse().map_err(|error: InvalidName| ApiError::invalid_parameter(error.to_string())),
+        Some(text) => {
+            text.parse().map_err(|error: InvalidName| ApiError::invalid_parameter(error.to_string()))
+        }
     }
 }
 
@@ -323,12 +333,16 @@ fn short(text: &str) -> String {
 fn refused(error: &SecretsError) -> ApiError {
     match error {
         SecretsError::ScopeNotFound(scope) => no_scope(scope),
-        SecretsError::ScopeExists { existing } => ApiError::already_exists(format!("Scope {existing} already exists!")),
+        SecretsError::ScopeExists { existing } => {
+            ApiError::already_exists(format!("Scope {existing} already exists!"))
+        }
         SecretsError::NotFound(secret) => ApiError::does_not_exist(format!(
             "Secret does not exist with scope: {} and key: {}",
             secret.scope, secret.key
         )),
-        SecretsError::CaseTwin { .. } | SecretsError::TooLong { .. } => ApiError::invalid_parameter(error.to_string()),
+        SecretsError::CaseTwin { .. } | SecretsError::TooLong { .. } => {
+            ApiError::invalid_parameter(error.to_string())
+        }
         SecretsError::TooManySecrets { .. } | SecretsError::TooManyScopes { .. } => {
             ApiError::limit_exceeded(error.to_string())
         }
@@ -392,7 +406,10 @@ mod tests {
             assert!(!message.contains("canary") && !message.contains("42424242"), "{message}");
         }
         let body = br#"{"scope":"s","key":"k","string_value":42424242}"#;
-        assert!(crate::http::json::parse::<PutSecret>(body).is_ok(), "the field's type is checked here, not by serde");
+        assert!(
+            crate::http::json::parse::<PutSecret>(body).is_ok(),
+            "the field's type is checked here, not by serde"
+        );
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
     let guarded = Guard { workspace: Arc::clone(workspace), family: &family::SERVING_ENDPOINTS };
     Router::new()
         .route("/api/2.0/serving-endpoints", post(create).get(list))
+        // mlflow.deployments asks with the slash.
+        .route("/api/2.0/serving-endpoints/", post(create).get(list))
         .route("/api/2.0/serving-endpoints/{name}", get(one).delete(remove))
         .route("/api/2.0/serving-endpoints/{name}/config", put(update_config))
         .route("/api/2.0/serving-endpoints/{name}/tags", patch(tags))
@@ -64,7 +66,7 @@ async fn create(State(workspace): State<Arc<Workspace>>, access: Access, StrictJ
         description: body.description.unwrap_or_default(),
     };
     let name = request.name.clone();
-    workspace.serving.create(&permit, request, Origin::Api).await.map_err(|error| deploy_error(&error))?;
+    workspace.serving.create(&permit, request, Origin::Api).await.map_err(|error| refused(&access, &error))?;
     shown(&workspace, &access, &name)
 }
 
@@ -98,7 +100,7 @@ async fn update_config(
     let view = find(&workspace, &name)?;
     let permit = access.authorize(ManageEndpoint(view.endpoint.reference()))?;
     let (entities, routes) = body.read()?;
-    workspace.serving.update(&permit, entities, routes).await.map_err(|error| deploy_error(&error))?;
+    workspace.serving.update(&permit, entities, routes).await.map_err(|error| refused(&access, &error))?;
     shown(&workspace, &access, &view.endpoint.name)
 }
 
@@ -196,6 +198,23 @@ fn find(workspace: &Workspace, name: &str) -> Result<EndpointView, ApiError> {
 fn shown(workspace: &Workspace, access: &Access, name: &EndpointName) -> Answer {
     let view = find(workspace, name.as_str())?;
     Ok(Json(wire::endpoint(workspace, access.caller(), &view)))
+}
+
+/// The refusal of a deployment, and for `explain` what to do about it.
+fn refused(access: &Access, error: &DeployError) -> ApiError {
+    match error {
+        DeployError::MissingRights(rights) => {
+            for missing in &rights.missing {
+                match &missing.trace {
+                    Some(trace) => access.record(trace.clone()),
+                    None => access.hint(format!("{}: {}", missing.what, missing.reason)),
+                }
+            }
+        }
+        DeployError::InvalidUserScopes { scopes, .. } => scopes.hints().into_iter().for_each(|hint| access.hint(hint)),
+        _ => {}
+    }
+    deploy_error(error).explained()
 }
 
 /// Why an endpoint cannot be deployed, in Databricks' words where they are known.

@@ -114,7 +114,11 @@ async fn list(State(workspace): State<Arc<Workspace>>, access: Access) -> Answer
     Ok(Json(json!({ "token_infos": valid })))
 }
 
-async fn remove(State(workspace): State<Arc<Workspace>>, access: Access, StrictJson(body): StrictJson<Named>) -> Answer {
+async fn remove(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    StrictJson(body): StrictJson<Named>,
+) -> Answer {
     access.authorize(UseTokens(()))?;
     let text = body.token_id.ok_or_else(|| ApiError::invalid_parameter("token_id is required"))?;
     let id = token_id(&text)?;
@@ -145,14 +149,20 @@ async fn make(workspace: &Workspace, access: &Access, owner: &Principal, body: N
     let scopes = scopes_for(access.caller(), body.scopes.as_deref())?;
     let lifetime = body.lifetime_seconds.map(SignedDuration::from_secs);
     if lifetime.is_some_and(|lifetime| lifetime < SignedDuration::from_secs(1)) {
-        return Err(ApiError::invalid_parameter("lifetime_seconds is at least 1; leave it out for a token without an end"));
+        return Err(ApiError::invalid_parameter(
+            "lifetime_seconds is at least 1; leave it out for a token without an end",
+        ));
     }
     if workspace.identity.credentials().tokens_of(owner.id).count() >= MOST {
-        let message = format!("{owner} has {MOST} personal access tokens, which is the limit; delete one first");
+        let message =
+            format!("{owner} has {MOST} personal access tokens, which is the limit; delete one first");
         return Err(ApiError::limit_exceeded(message));
     }
-    let made =
-        workspace.identity.create_pat(owner, &comment, lifetime, scopes).await.map_err(|error| refused(&error))?;
+    let made = workspace
+        .identity
+        .create_pat(owner, &comment, lifetime, scopes)
+        .await
+        .map_err(|error| refused(&error))?;
     let answer = json!({ "token_value": made.token.expose(), "token_info": info(&made.info) });
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
@@ -164,7 +174,8 @@ async fn make(workspace: &Workspace, access: &Access, owner: &Principal, body: N
 /// For an unknown scope, for more than the caller has, and for the tokens of an agent's invocation, which make nothing.
 pub(super) fn scopes_for(caller: &Caller, wished: Option<&[String]>) -> Result<Option<ScopeSet>, ApiError> {
     if caller.act().is_some() || matches!(caller.kind(), TokenKind::OnBehalfOfUser | TokenKind::Passthrough) {
-        let message = "The token of an agent's invocation cannot make credentials that outlive the invocation.";
+        let message =
+            "The token of an agent's invocation cannot make credentials that outlive the invocation.";
         return Err(ApiError::permission_denied(message));
     }
     narrowed(caller.scopes(), wished)
@@ -187,7 +198,10 @@ fn narrowed(own: &ScopeSet, wished: Option<&[String]>) -> Result<Option<ScopeSet
     if beyond.is_empty() {
         return Ok(Some(wished));
     }
-    Err(ApiError::of(ErrorCode::PermissionDenied, format!("The token that asks does not have the scopes: {beyond}")))
+    Err(ApiError::of(
+        ErrorCode::PermissionDenied,
+        format!("The token that asks does not have the scopes: {beyond}"),
+    ))
 }
 
 fn checked_comment(comment: &str) -> Result<(), ApiError> {
@@ -257,7 +271,9 @@ pub(super) fn refused(error: &IdentityError) -> ApiError {
             | CredentialsError::NotAServicePrincipal(_)
             | CredentialsError::NotFound { .. } => ApiError::does_not_exist(format!("{error}.")),
             // Who hides from listings is not named by a refusal either; the guard before has said so already.
-            CredentialsError::System(_) => ApiError::permission_denied("This principal cannot have credentials of its own."),
+            CredentialsError::System(_) => {
+                ApiError::permission_denied("This principal cannot have credentials of its own.")
+            }
             CredentialsError::Lifetime
             | CredentialsError::NotAPersonalAccessToken
             | CredentialsError::NotASecret
@@ -292,8 +308,8 @@ mod tests {
             ("all-apis", Some("sql.statements"), Err(400)),
         ] {
             let own = ScopeSet::parse(own).expect("scopes");
-            let wished: Option<Vec<String>> =
-                wished.map(|text| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect());
+            let wished: Option<Vec<String>> = wished
+                .map(|text| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect());
             let made = narrowed(&own, wished.as_deref());
             match got {
                 Ok(expected) => {

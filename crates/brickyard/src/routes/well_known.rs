@@ -146,7 +146,10 @@ mod tests {
         let databricks = databricks_config(&config);
         assert_eq!(databricks["oidc_endpoint"], "http://localhost:8080/oidc");
         assert_eq!(databricks["workspace_id"], "1234567890");
-        assert_eq!(databricks["token_federation_default_oidc_audiences"][0], "http://localhost:8080/oidc/v1/token");
+        assert_eq!(
+            databricks["token_federation_default_oidc_audiences"][0],
+            "http://localhost:8080/oidc/v1/token"
+        );
         for document in [authorization_server(&config), openid_configuration(&config)] {
             let members = document.as_object().expect("an object");
             let addresses: Vec<_> = (members.iter())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use brickyard_catalog::AdministerWorkspace;
 use brickyard_ledger::{Decision, Entry, Filter, Method};
@@ -55,9 +55,11 @@ pub(super) async fn list(
     let filter = filter(&asked, workspace.clock.now())?;
     let before = match &asked.page_token {
         None => None,
-        Some(token) => {
-            Some(token.parse().map_err(|_| ApiError::invalid_parameter("page_token is not one that this ledger gave"))?)
-        }
+        Some(token) => Some(
+            token
+                .parse()
+                .map_err(|_| ApiError::invalid_parameter("page_token is not one that this ledger gave"))?,
+        ),
     };
     let limit = asked.max_results.filter(|count| *count > 0).unwrap_or(PAGE).min(LONGEST_PAGE);
     admin(&access)?;
@@ -79,7 +81,9 @@ pub(super) async fn follow(
     let asked = query(asked)?;
     let filter = filter(&asked, workspace.clock.now())?;
     if asked.page_token.is_some() || asked.max_results.is_some() {
-        return Err(ApiError::invalid_parameter("a stream has no pages: leave page_token and max_results out"));
+        return Err(ApiError::invalid_parameter(
+            "a stream has no pages: leave page_token and max_results out",
+        ));
     }
     admin(&access)?;
     let entries = workspace.ledger.follow();
@@ -151,13 +155,20 @@ pub(super) async fn explain(
 
 /// True if the client would rather have text than JSON: whichever it names first.
 fn wants_text(headers: &HeaderMap) -> bool {
-    let named = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let named = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     let mut types = named.map(|one| one.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    types.find(|one| matches!(one.as_str(), "text/plain" | "text/*" | "application/json" | "*/*")).is_some_and(|one| one.starts_with("text/"))
+    types
+        .find(|one| matches!(one.as_str(), "text/plain" | "text/*" | "application/json" | "*/*"))
+        .is_some_and(|one| one.starts_with("text/"))
 }
 
 fn query(asked: Query0) -> Result<Asked, ApiError> {
-    let refused = |error: QueryRejection| ApiError::invalid_parameter(format!("Invalid query: {}", error.body_text()));
+    let refused =
+        |error: QueryRejection| ApiError::invalid_parameter(format!("Invalid query: {}", error.body_text()));
     asked.map(|Query(asked)| asked).map_err(refused)
 }
 
@@ -166,7 +177,9 @@ fn filter(asked: &Asked, now: Timestamp) -> Result<Filter, ApiError> {
     let endpoint = asked.endpoint.as_deref().map(str::parse::<EndpointName>).transpose();
     let method = asked.method.as_deref().map(|word| {
         let all = [Method::Passthrough, Method::OnBehalfOfUser, Method::Manual];
-        all.into_iter().find(|method| method.as_str() == word).ok_or("method is passthrough, on_behalf_of_user or manual")
+        all.into_iter()
+            .find(|method| method.as_str() == word)
+            .ok_or("method is passthrough, on_behalf_of_user or manual")
     });
     let decision = asked.decision.as_deref().map(|word| match word {
         "allowed" => Ok(Decision::Allowed),
@@ -175,7 +188,10 @@ fn filter(asked: &Asked, now: Timestamp) -> Result<Filter, ApiError> {
     });
     let since = asked.since.as_deref().map(|text| {
         let ago = || parse_duration(text).ok().and_then(|ago| now.checked_sub(ago).ok());
-        text.parse::<Timestamp>().ok().or_else(ago).ok_or("since is a time such as 2026-08-01T12:00:00Z, or how long ago, such as 10m")
+        text.parse::<Timestamp>()
+            .ok()
+            .or_else(ago)
+            .ok_or("since is a time such as 2026-08-01T12:00:00Z, or how long ago, such as 10m")
     });
     Ok(Filter {
         endpoint: endpoint.map_err(|error| invalid(error.to_string()))?,
@@ -200,14 +216,25 @@ mod tests {
 
     #[test]
     fn a_reader_narrows_by_name_and_a_slip_is_refused() {
-        let found = read("endpoint=guide&principal=ana@example.com&method=manual&decision=refused&since=10m").expect("a filter");
+        let found = read("endpoint=guide&principal=ana@example.com&method=manual&decision=refused&since=10m")
+            .expect("a filter");
         assert_eq!(found.endpoint.expect("an endpoint").as_str(), "guide");
         assert_eq!(found.principal.as_deref(), Some("ana@example.com"));
         assert_eq!((found.method, found.decision), (Some(Method::Manual), Some(Decision::Refused)));
         assert_eq!(found.since.expect("a time").to_string(), "2026-08-01T11:50:00Z");
-        assert_eq!(read("since=2026-07-01T00:00:00Z").expect("a filter").since.expect("a time").to_string(), "2026-07-01T00:00:00Z");
+        assert_eq!(
+            read("since=2026-07-01T00:00:00Z").expect("a filter").since.expect("a time").to_string(),
+            "2026-07-01T00:00:00Z"
+        );
         assert!(read("").expect("a filter").endpoint.is_none());
-        for bad in ["endpoints=x", "endpoint=a%20b", "method=obo", "decision=no", "since=yesterday", "decision=allowed&decision=refused"] {
+        for bad in [
+            "endpoints=x",
+            "endpoint=a%20b",
+            "method=obo",
+            "decision=no",
+            "since=yesterday",
+            "decision=allowed&decision=refused",
+        ] {
             assert_eq!(read(bad).map(|_| ()).expect_err(bad).status(), 400, "{bad}");
         }
     }

@@ -77,7 +77,9 @@ fn operation(row: &Row, path: &str) -> Value {
     let failure = json!({"description": "Refused or failed", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}});
     let mut responses = Map::new();
     match row.level {
-        Level::Refused => responses.insert("501".to_owned(), json!({"description": "Not emulated by brickyard"})),
+        Level::Refused => {
+            responses.insert("501".to_owned(), json!({"description": "Not emulated by brickyard"}))
+        }
         Level::Real | Level::ShapeOnly => responses.insert("2XX".to_owned(), json!({"description": "Done"})),
     };
     responses.insert("default".to_owned(), failure);
@@ -120,7 +122,8 @@ mod tests {
         let paths = document["paths"].as_object().expect("paths");
         for (path, item) in paths {
             // Two templates that differ only in the names of their parameters are the same path.
-            let shape: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+            let shape: Vec<&str> =
+                path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
             assert!(shapes.insert(shape.join("/")), "{path} is there twice");
             for (method, operation) in item.as_object().expect("operations") {
                 assert!(["get", "post", "put", "patch", "delete"].contains(&method.as_str()), "{method}");
@@ -141,7 +144,8 @@ mod tests {
     fn the_table_counts_what_it_lists() {
         let rows = rows(TABLES);
         let table = table(&rows);
-        let counted: u64 = table["counts"].as_object().expect("counts").values().filter_map(Value::as_u64).sum();
+        let counted: u64 =
+            table["counts"].as_object().expect("counts").values().filter_map(Value::as_u64).sum();
         assert_eq!(usize::try_from(counted).expect("a small number"), rows.len());
     }
 }

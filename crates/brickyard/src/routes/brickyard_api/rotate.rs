@@ -49,7 +49,8 @@ pub(super) async fn rotate(
     admin(&access)?;
     let mut rotated = json!({ "passthrough": passthrough, "signing_keys": signing_keys });
     if signing_keys {
-        let kid = workspace.identity.rotate_signing_key().await.map_err(|error| ApiError::internal(&error))?;
+        let kid =
+            workspace.identity.rotate_signing_key().await.map_err(|error| ApiError::internal(&error))?;
         rotated["signing_key"] = json!(kid);
     }
     if passthrough {

@@ -85,7 +85,9 @@ fn find(directory: &Directory, name: &str) -> Result<Principal, ApiError> {
         _ => {
             let ids: Vec<&str> = named.iter().take(10).map(|principal| &*principal.name).collect();
             let ids = ids.join(", ");
-            Err(ApiError::invalid_parameter(format!("Several service principals are called {shown:?}; use an application id: {ids}")))
+            Err(ApiError::invalid_parameter(format!(
+                "Several service principals are called {shown:?}; use an application id: {ids}"
+            )))
         }
     }
 }
@@ -98,7 +100,10 @@ fn scopes(wanted: Option<Scopes>) -> Result<ScopeSet, ApiError> {
     };
     let known = |word: &String| match word.parse::<Scope>() {
         Ok(scope) if is_known_scope(word) => Ok(scope),
-        _ => Err(ApiError::invalid_parameter(format!("Invalid scope: {:?}", word.chars().take(80).collect::<String>()))),
+        _ => Err(ApiError::invalid_parameter(format!(
+            "Invalid scope: {:?}",
+            word.chars().take(80).collect::<String>()
+        ))),
     };
     words.iter().map(known).collect()
 }
@@ -107,7 +112,9 @@ fn ttl(wanted: Option<Ttl>, default: SignedDuration) -> Result<SignedDuration, A
     match wanted {
         None => Ok(default),
         Some(Ttl::Seconds(seconds)) => Ok(SignedDuration::from_secs(seconds.into())),
-        Some(Ttl::Text(text)) => parse_duration(&text).map_err(|error| ApiError::invalid_parameter(format!("ttl: {error}"))),
+        Some(Ttl::Text(text)) => {
+            parse_duration(&text).map_err(|error| ApiError::invalid_parameter(format!("ttl: {error}")))
+        }
     }
 }
 
@@ -136,7 +143,11 @@ mod tests {
             (r#"{"as": "ana", "scopes": ["sql"], "ttl": 60}"#, "sql", 60),
             (r#"{"as": "ana", "scopes": []}"#, "", 3600),
         ] {
-            assert_eq!(read(text).expect(text), (scopes.to_owned(), SignedDuration::from_secs(seconds)), "{text}");
+            assert_eq!(
+                read(text).expect(text),
+                (scopes.to_owned(), SignedDuration::from_secs(seconds)),
+                "{text}"
+            );
         }
         for bad in [
             "{}",

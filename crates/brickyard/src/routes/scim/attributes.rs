@@ -189,7 +189,9 @@ fn ids(name: &str, value: Value) -> Result<Vec<PrincipalId>, ApiError> {
     let mut ids = Vec::with_capacity(values.len());
     for value in values {
         let Some(id) = value.get("value").and_then(Value::as_str) else {
-            return Err(invalid_value(format!("{name} must be objects with a value, which is an id in quotes")));
+            return Err(invalid_value(format!(
+                "{name} must be objects with a value, which is an id in quotes"
+            )));
         };
         if value.get("type").and_then(Value::as_str) != Some("indirect") {
             ids.push(id_of(id).ok_or_else(|| not_found("Principal", id))?);
@@ -240,7 +242,10 @@ mod tests {
             (json!({}), None),
         ] {
             let edits = read_all(Kind::User, How::Replace, object(json!({ "name": name }))).expect("a name");
-            assert_eq!(edits, expected.map(|text| Edit::DisplayName(text.into())).into_iter().collect::<Vec<_>>());
+            assert_eq!(
+                edits,
+                expected.map(|text| Edit::DisplayName(text.into())).into_iter().collect::<Vec<_>>()
+            );
         }
     }
 

@@ -28,7 +28,11 @@ impl Change<'_> {
     }
 
     /// Makes a record.
-    pub(super) fn create(&mut self, edits: Vec<Edit>, entropy: &dyn Entropy) -> Result<PrincipalId, ApiError> {
+    pub(super) fn create(
+        &mut self,
+        edits: Vec<Edit>,
+        entropy: &dyn Entropy,
+    ) -> Result<PrincipalId, ApiError> {
         let (mut identifier, mut display_name, mut rest) = (None, None, Vec::new());
         for edit in edits {
             match edit {
@@ -40,7 +44,8 @@ impl Change<'_> {
         let id = match self.kind {
             Kind::User => {
                 let name = identifier.ok_or_else(|| invalid_value("userName is required"))?;
-                let user_name: UserName = name.parse().map_err(|error| refused(&DirectoryError::Name(error)))?;
+                let user_name: UserName =
+                    name.parse().map_err(|error| refused(&DirectoryError::Name(error)))?;
                 let user = NewUser { user_name, display_name, admin: false };
                 directory::create_user(self.tx, self.slots, &user).map(|principal| principal.id)
             }
@@ -51,7 +56,9 @@ impl Change<'_> {
                     .map(|principal| principal.id)
             }
             Kind::Group => {
-                let name = group_name(display_name.as_deref().ok_or_else(|| invalid_value("displayName is required"))?)?;
+                let name = group_name(
+                    display_name.as_deref().ok_or_else(|| invalid_value("displayName is required"))?,
+                )?;
                 directory::create_group(self.tx, self.slots, &name)
             }
         };
@@ -114,7 +121,11 @@ impl Change<'_> {
                 directory::rename_group(self.tx, slots, id, &group_name(&text)?)
             }
             Edit::DisplayName(text) => directory::set_display_name(self.tx, slots, id, &text),
-            Edit::Active(active) if now(Attribute::Active).as_deref() == Some(if active { "true" } else { "false" }) => Ok(()),
+            Edit::Active(active)
+                if now(Attribute::Active).as_deref() == Some(if active { "true" } else { "false" }) =>
+            {
+                Ok(())
+            }
             Edit::Active(active) => directory::set_active(self.tx, slots, id, active),
             Edit::ExternalId(text) if now(Attribute::ExternalId) == text => Ok(()),
             Edit::ExternalId(text) => directory::set_external_id(self.tx, slots, id, text.as_deref()),
@@ -130,8 +141,12 @@ impl Change<'_> {
         }
         if how == How::Replace {
             let stays: BTreeSet<_> = given.iter().collect();
-            let now: Vec<PrincipalId> =
-                self.directory().group_by_id(group).into_iter().flat_map(|group| group.members.iter().copied()).collect();
+            let now: Vec<PrincipalId> = self
+                .directory()
+                .group_by_id(group)
+                .into_iter()
+                .flat_map(|group| group.members.iter().copied())
+                .collect();
             for member in now.into_iter().filter(|member| !stays.contains(member)) {
                 self.set_member(How::Remove, group, member)?;
             }
@@ -146,7 +161,8 @@ impl Change<'_> {
             return Err(refused(&DirectoryError::BuiltIn(USERS.to_owned())));
         }
         if how == How::Replace {
-            let now: Vec<PrincipalId> = self.directory().direct_groups_of(member).map(|group| group.id).collect();
+            let now: Vec<PrincipalId> =
+                self.directory().direct_groups_of(member).map(|group| group.id).collect();
             for group in now.into_iter().filter(|group| !given.contains(group)) {
                 self.set_member(How::Remove, group, member)?;
             }
@@ -186,8 +202,9 @@ fn refused(error: &DirectoryError) -> ApiError {
         DirectoryError::BuiltIn(_) => (StatusCode::BAD_REQUEST, "mutability"),
         DirectoryError::NotFound { .. } => (StatusCode::NOT_FOUND, "noTarget"),
         // Nobody is told that there is one.
-        DirectoryError::System(_) => return ApiError::scim(StatusCode::NOT_FOUND, "noTarget", "Principal not found."),
+        DirectoryError::System(_) => {
+            return ApiError::scim(StatusCode::NOT_FOUND, "noTarget", "Principal not found.");
+        }
     };
     ApiError::scim(status, scim_type, error.to_string())
 }
-

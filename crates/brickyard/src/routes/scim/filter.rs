@@ -141,7 +141,9 @@ impl Filter {
 
 impl Comparison {
     fn read<'a>(kind: Kind, tokens: &mut impl Iterator<Item = Token<'a>>) -> Result<Self, ApiError> {
-        let Some(Token::Word(name)) = tokens.next() else { return Err(refused("an attribute name is missing")) };
+        let Some(Token::Word(name)) = tokens.next() else {
+            return Err(refused("an attribute name is missing"));
+        };
         if name.eq_ignore_ascii_case("not") {
             return Err(refused("not is not supported"));
         }
@@ -157,7 +159,12 @@ impl Comparison {
             "sw" => Operator::Starts,
             "ew" => Operator::Ends,
             "pr" => return Ok(Self { attribute, operator: Operator::Present, value: String::new() }),
-            other => return Err(refused(format!("the operator {:?} is not one of eq, ne, co, sw, ew, pr", cut(other)))),
+            other => {
+                return Err(refused(format!(
+                    "the operator {:?} is not one of eq, ne, co, sw, ew, pr",
+                    cut(other)
+                )));
+            }
         };
         let value = match tokens.next() {
             Some(Token::Quoted(value)) => value,

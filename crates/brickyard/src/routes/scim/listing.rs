@@ -38,7 +38,8 @@ pub(super) fn page(directory: &Directory, kind: Kind, query: &ListQuery) -> Resu
     // Below 1 is 1, below 0 is 0 (RFC 7644 section 3.4.2.4).
     let start = query.start_index.and_then(|index| u64::try_from(index).ok()).unwrap_or(1).max(1);
     let count = query.count.map_or(LARGEST_PAGE, |count| u64::try_from(count).unwrap_or(0).min(LARGEST_PAGE));
-    let (skip, take) = (usize::try_from(start - 1).unwrap_or(usize::MAX), usize::try_from(count).unwrap_or(usize::MAX));
+    let (skip, take) =
+        (usize::try_from(start - 1).unwrap_or(usize::MAX), usize::try_from(count).unwrap_or(usize::MAX));
 
     let projection = Projection::of(query);
     let mut found = found(directory, kind, filter.as_ref());

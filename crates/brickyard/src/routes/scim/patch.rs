@@ -30,14 +30,18 @@ pub(super) fn read_patch(kind: Kind, mut body: Map<String, Value>) -> Result<Vec
     }
     let mut edits = Vec::new();
     for operation in operations {
-        let Value::Object(operation) = operation else { return Err(refused("an operation must be an object")) };
+        let Value::Object(operation) = operation else {
+            return Err(refused("an operation must be an object"));
+        };
         edits.extend(read_operation(kind, operation)?);
     }
     Ok(edits)
 }
 
 fn read_operation(kind: Kind, mut operation: Map<String, Value>) -> Result<Vec<Edit>, ApiError> {
-    let Some(Value::String(op)) = operation.remove("op") else { return Err(refused("op must be add, replace or remove")) };
+    let Some(Value::String(op)) = operation.remove("op") else {
+        return Err(refused("op must be add, replace or remove"));
+    };
     let path = match operation.remove("path") {
         None | Some(Value::Null) => None,
         Some(Value::String(path)) if path.is_empty() => None,
@@ -111,31 +115,81 @@ mod tests {
     fn each_operation_is_read_as_it_was_meant() {
         let seven = || vec![PrincipalId(7)];
         for (kind, operation, edits) in [
-            (Kind::User, json!({"op": "replace", "path": "active", "value": false}), vec![Edit::Active(false)]),
-            (Kind::User, json!({"op": "Replace", "path": "active", "value": "False"}), vec![Edit::Active(false)]),
-            (Kind::User, json!({"op": "replace", "value": {"active": true, "displayName": "Ana"}}), vec![
-                Edit::Active(true),
-                Edit::DisplayName("Ana".into()),
-            ]),
-            (Kind::User, json!({"op": "add", "path": "displayName", "value": "Ana"}), vec![Edit::DisplayName("Ana".into())]),
+            (
+                Kind::User,
+                json!({"op": "replace", "path": "active", "value": false}),
+                vec![Edit::Active(false)],
+            ),
+            (
+                Kind::User,
+                json!({"op": "Replace", "path": "active", "value": "False"}),
+                vec![Edit::Active(false)],
+            ),
+            (
+                Kind::User,
+                json!({"op": "replace", "value": {"active": true, "displayName": "Ana"}}),
+                vec![Edit::Active(true), Edit::DisplayName("Ana".into())],
+            ),
+            (
+                Kind::User,
+                json!({"op": "add", "path": "displayName", "value": "Ana"}),
+                vec![Edit::DisplayName("Ana".into())],
+            ),
             (
                 Kind::User,
                 json!({"op": "add", "path": "urn:ietf:params:scim:schemas:core:2.0:User:active", "value": true}),
                 vec![Edit::Active(true)],
             ),
-            (Kind::Group, json!({"op": "add", "path": "members", "value": [{"value": "7"}]}), vec![Edit::Members(How::Add, seven())]),
-            (Kind::Group, json!({"op": "add", "path": "members", "value": {"value": "7"}}), vec![Edit::Members(How::Add, seven())]),
-            (Kind::Group, json!({"op": "add", "value": {"members": [{"value": "7"}]}}), vec![Edit::Members(How::Add, seven())]),
-            (Kind::Group, json!({"op": "replace", "path": "members", "value": []}), vec![Edit::Members(How::Replace, vec![])]),
-            (Kind::Group, json!({"op": "remove", "path": "members[value eq \"7\"]"}), vec![Edit::Members(How::Remove, seven())]),
-            (Kind::Group, json!({"op": "remove", "path": "members", "value": [{"value": "7"}]}), vec![Edit::Members(How::Remove, seven())]),
-            (Kind::Group, json!({"op": "remove", "path": "members"}), vec![Edit::Members(How::Replace, vec![])]),
-            (Kind::ServicePrincipal, json!({"op": "add", "path": "groups", "value": [{"value": "7"}]}), vec![Edit::Groups(How::Add, seven())]),
-            (Kind::User, json!({"op": "remove", "path": "groups[value eq \"7\"]"}), vec![Edit::Groups(How::Remove, seven())]),
+            (
+                Kind::Group,
+                json!({"op": "add", "path": "members", "value": [{"value": "7"}]}),
+                vec![Edit::Members(How::Add, seven())],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "add", "path": "members", "value": {"value": "7"}}),
+                vec![Edit::Members(How::Add, seven())],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "add", "value": {"members": [{"value": "7"}]}}),
+                vec![Edit::Members(How::Add, seven())],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "replace", "path": "members", "value": []}),
+                vec![Edit::Members(How::Replace, vec![])],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "remove", "path": "members[value eq \"7\"]"}),
+                vec![Edit::Members(How::Remove, seven())],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "remove", "path": "members", "value": [{"value": "7"}]}),
+                vec![Edit::Members(How::Remove, seven())],
+            ),
+            (
+                Kind::Group,
+                json!({"op": "remove", "path": "members"}),
+                vec![Edit::Members(How::Replace, vec![])],
+            ),
+            (
+                Kind::ServicePrincipal,
+                json!({"op": "add", "path": "groups", "value": [{"value": "7"}]}),
+                vec![Edit::Groups(How::Add, seven())],
+            ),
+            (
+                Kind::User,
+                json!({"op": "remove", "path": "groups[value eq \"7\"]"}),
+                vec![Edit::Groups(How::Remove, seven())],
+            ),
             (Kind::User, json!({"op": "remove", "path": "externalId"}), vec![Edit::ExternalId(None)]),
             (Kind::User, json!({"op": "add", "path": "entitlements", "value": []}), vec![]),
         ] {
-            let mut read = patch(kind, json!([operation])).unwrap_or_else(|error| panic!("{operation}: {error}"));
+            let mut read =
+                patch(kind, json!([operation])).unwrap_or_else(|error| panic!("{operation}: {error}"));
             read.sort_by_key(|edit| format!("{edit:?}"));
             assert_eq!(read, edits, "{operation}");
         }

@@ -110,7 +110,12 @@ impl<'a> Record<'a> {
     }
 
     /// The one record that has this value of an attribute that names it; the outer `None` if the attribute does not.
-    pub(super) fn named(directory: &'a Directory, kind: Kind, attribute: Attribute, value: &str) -> Option<Option<Self>> {
+    pub(super) fn named(
+        directory: &'a Directory,
+        kind: Kind,
+        attribute: Attribute,
+        value: &str,
+    ) -> Option<Option<Self>> {
         match (attribute, kind) {
             (Attribute::Id, _) => Some(id_of(value).and_then(|id| Self::find(directory, kind, id))),
             (Attribute::UserName, Kind::User) => {
@@ -135,8 +140,12 @@ impl<'a> Record<'a> {
                 Some(Cow::Borrowed(&*entry.principal.name))
             }
             (Self::Principal(entry), Attribute::DisplayName) => Some(Cow::Borrowed(&*entry.display_name)),
-            (Self::Principal(entry), Attribute::Active) => Some(if entry.active { "true" } else { "false" }.into()),
-            (Self::Principal(entry), Attribute::ExternalId) => entry.external_id.as_deref().map(Cow::Borrowed),
+            (Self::Principal(entry), Attribute::Active) => {
+                Some(if entry.active { "true" } else { "false" }.into())
+            }
+            (Self::Principal(entry), Attribute::ExternalId) => {
+                entry.external_id.as_deref().map(Cow::Borrowed)
+            }
             (Self::Group(group), Attribute::Id) => Some(group.id.to_string().into()),
             (Self::Group(group), Attribute::DisplayName) => Some(Cow::Borrowed(group.name.as_str())),
             (Self::Group(group), Attribute::ExternalId) => group.external_id.as_deref().map(Cow::Borrowed),
@@ -260,16 +269,23 @@ pub(super) struct Projection {
 
 impl Projection {
     pub(super) fn of(query: &ListQuery) -> Self {
-        let names = |text: &str, parts_too: bool| -> Vec<String> {
-            (text.split(',').map(str::trim).filter(|name| !name.is_empty()))
-                .map(|name| if name.starts_with("urn:") { name.rsplit(':').next().unwrap_or(name) } else { name })
-                // To want a part is to get the whole; to do without a part is not to do without the whole.
-                .filter(|name| parts_too || !name.contains('.'))
-                .map(|name| name.split('.').next().unwrap_or(name).to_ascii_lowercase())
-                .collect()
-        };
-        let only = query.attributes.as_deref().map(|text| names(text, true)).filter(|names| !names.is_empty());
-        Self { only, without: query.excluded_attributes.as_deref().map(|text| names(text, false)).unwrap_or_default() }
+        let names =
+            |text: &str, parts_too: bool| -> Vec<String> {
+                (text.split(',').map(str::trim).filter(|name| !name.is_empty()))
+                    .map(|name| {
+                        if name.starts_with("urn:") { name.rsplit(':').next().unwrap_or(name) } else { name }
+                    })
+                    // To want a part is to get the whole; to do without a part is not to do without the whole.
+                    .filter(|name| parts_too || !name.contains('.'))
+                    .map(|name| name.split('.').next().unwrap_or(name).to_ascii_lowercase())
+                    .collect()
+            };
+        let only =
+            query.attributes.as_deref().map(|text| names(text, true)).filter(|names| !names.is_empty());
+        Self {
+            only,
+            without: query.excluded_attributes.as_deref().map(|text| names(text, false)).unwrap_or_default(),
+        }
     }
 
     /// True if that attribute is wanted.
@@ -294,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_reader_gets_the_attributes_that_were_asked_for_and_always_the_id() {
-        let user = json!({"schemas": [], "id": "1", "userName": "a", "name": {"givenName": "A"}, "groups": []});
+        let user =
+            json!({"schemas": [], "id": "1", "userName": "a", "name": {"givenName": "A"}, "groups": []});
         for (attributes, excluded, left) in [
             (None, None, "groups id name schemas userName"),
             (Some("userName"), None, "id schemas userName"),

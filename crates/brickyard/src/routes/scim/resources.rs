@@ -91,7 +91,12 @@ pub(super) async fn patch(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-pub(super) async fn remove(kind: Kind, State(workspace): Here, access: Access, Path(id): Path<String>) -> Answer {
+pub(super) async fn remove(
+    kind: Kind,
+    State(workspace): Here,
+    access: Access,
+    Path(id): Path<String>,
+) -> Answer {
     access.authorize(ManageDirectory(()))?;
     let id = known(kind, &id)?;
     let rights = workspace.catalog.slot();

@@ -48,7 +48,8 @@ impl Place {
             is_own_account(workspace, account)?;
         }
         let directory = workspace.identity.directory();
-        let found = id_of(&self.id).filter(|id| Record::find(&directory, Kind::ServicePrincipal, *id).is_some());
+        let found =
+            id_of(&self.id).filter(|id| Record::find(&directory, Kind::ServicePrincipal, *id).is_some());
         found.ok_or_else(|| {
             let id: String = self.id.chars().take(80).collect();
             ApiError::does_not_exist(format!("Service principal with id {id} does not exist."))
@@ -74,7 +75,11 @@ pub(super) async fn create(
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access, Path(place): Path<Place>) -> Answer {
+pub(super) async fn list(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(place): Path<Place>,
+) -> Answer {
     access.authorize(ManageDirectory(()))?;
     let service_principal = place.service_principal(&workspace)?;
     let secrets = workspace.identity.secrets_of(service_principal);
@@ -82,7 +87,11 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
     Ok(Json(json!({ "secrets": secrets })))
 }
 
-pub(super) async fn remove(State(workspace): State<Arc<Workspace>>, access: Access, Path(place): Path<Place>) -> Answer {
+pub(super) async fn remove(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(place): Path<Place>,
+) -> Answer {
     access.authorize(ManageDirectory(()))?;
     let service_principal = place.service_principal(&workspace)?;
     let text = place.secret_id.as_deref().unwrap_or_default();
@@ -95,14 +104,20 @@ pub(super) async fn remove(State(workspace): State<Arc<Workspace>>, access: Acce
 }
 
 pub(super) async fn no_federation(request: Request) -> ApiError {
-    ApiError::not_emulated(format_args!("{} federationPolicies (workload identity federation)", request.method()))
+    ApiError::not_emulated(format_args!(
+        "{} federationPolicies (workload identity federation)",
+        request.method()
+    ))
 }
 
 /// A duration as protobuf's JSON has it: `3600s`.
 fn seconds(text: &str) -> Result<SignedDuration, ApiError> {
-    let digits = text.strip_suffix('s').filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
-    (digits.and_then(|digits| digits.parse().ok()).map(SignedDuration::from_secs))
-        .ok_or_else(|| ApiError::invalid_parameter("lifetime is a number of seconds followed by s, e.g. \"3600s\""))
+    let digits = text
+        .strip_suffix('s')
+        .filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+    (digits.and_then(|digits| digits.parse().ok()).map(SignedDuration::from_secs)).ok_or_else(|| {
+        ApiError::invalid_parameter("lifetime is a number of seconds followed by s, e.g. \"3600s\"")
+    })
 }
 
 /// What is told of a secret: everything but its text. The hash is keyed, so it can be compared and not turned back.

@@ -50,11 +50,16 @@ pub(super) async fn list(
     Ok(Json(json!({ "token_infos": tokens })))
 }
 
-pub(super) async fn one(State(workspace): State<Arc<Workspace>>, access: Access, Path(id): Path<String>) -> Answer {
+pub(super) async fn one(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(id): Path<String>,
+) -> Answer {
     access.authorize(ManageTokens(()))?;
     let credentials = workspace.identity.credentials();
     let token = token_id(&id).ok().and_then(|id| credentials.token(id));
-    let token = token.ok_or_else(|| ApiError::does_not_exist(format!("Token with id '{id}' does not exist.")))?;
+    let token =
+        token.ok_or_else(|| ApiError::does_not_exist(format!("Token with id '{id}' does not exist.")))?;
     Ok(Json(json!({ "token_info": shown(&workspace, token) })))
 }
 
@@ -69,7 +74,11 @@ pub(super) async fn update(
     Ok(Json(shown(&workspace, &token)))
 }
 
-pub(super) async fn remove(State(workspace): State<Arc<Workspace>>, access: Access, Path(id): Path<String>) -> Answer {
+pub(super) async fn remove(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(id): Path<String>,
+) -> Answer {
     access.authorize(ManageTokens(()))?;
     workspace.identity.delete_pat(None, token_id(&id)?).await.map_err(|error| refused(&error))?;
     Ok(Json(json!({})))
@@ -82,7 +91,8 @@ pub(super) async fn create(
     StrictJson(body): StrictJson<NewTokenFor>,
 ) -> Once {
     access.authorize(ManageTokens(()))?;
-    let application_id = body.application_id.ok_or_else(|| ApiError::invalid_parameter("application_id is required"))?;
+    let application_id =
+        body.application_id.ok_or_else(|| ApiError::invalid_parameter("application_id is required"))?;
     let owner = (workspace.identity.directory().service_principal(&application_id))
         .filter(|entry| !entry.is_system())
         .map(|entry| entry.principal.clone());
@@ -100,7 +110,8 @@ fn shown(workspace: &Workspace, token: &PersonalAccessToken) -> Value {
     shown["workspace_id"] = workspace.id.0.into();
     let directory = workspace.identity.directory();
     // Who asked for a service principal's token is not kept; a user's token is the user's own making.
-    if let Some(owner) = directory.by_id(token.owner).filter(|entry| !entry.principal.is_service_principal()) {
+    if let Some(owner) = directory.by_id(token.owner).filter(|entry| !entry.principal.is_service_principal())
+    {
         shown["created_by_id"] = token.owner.0.into();
         shown["created_by_username"] = owner.principal.name.as_ref().into();
     }

@@ -1,0 +1,29 @@
+//! The bare axum echo: the body comes back, nothing is checked, nothing is written down.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use bytes::Bytes;
+
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// Answers until it is ended.
+#[tokio::main]
+pub async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    let router = Router::new()
+        .route("/serving-endpoints/{name}/invocations", post(|body: Bytes| async { (JSON, body) }))
+        // Behind `url:` entities: one that echoes, and one that says which user token came, for the check.
+        .route("/invocations", post(|body: Bytes| async { (JSON, body) }))
+        .route("/seen/invocations", post(seen));
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn seen(headers: HeaderMap) -> impl IntoResponse {
+    let token = headers.get("x-forwarded-access-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    axum::Json(serde_json::json!({ "token": token }))
+}

@@ -1,0 +1,27 @@
+//! What `make bench` needs beside brickyard itself: `brickyard-bench echo|workspace|latency ...`.
+//!
+//! | command | what it is for |
+//! |---|---|
+//! | `echo LISTEN` | the bare axum server that ratios are taken to; and the agent behind a `url:` entity |
+//! | `workspace LISTEN [name=value]...` | brickyard's own HTTP stack around a workspace of a given size |
+//! | `latency URL RATE SECONDS BODY TOKEN` | one connection, a fixed rate, latencies from the moment a call was due |
+#![allow(clippy::print_stdout, reason = "what a measuring program prints is its answer")]
+
+mod echo;
+mod latency;
+mod workspace;
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["echo", listen] => echo::serve(listen),
+        ["workspace", listen, ref settings @ ..] => workspace::serve(listen, settings),
+        ["latency", url, rate, seconds, body, token] => {
+            latency::probe(url, rate.parse()?, seconds.parse()?, body, token)
+        }
+        _ => Err("echo LISTEN | workspace LISTEN [name=value]... | latency URL RATE SECONDS BODY TOKEN".into()),
+    }
+}

@@ -1,0 +1,26 @@
+//! **Hostile input**, over the whole server: sections T, X, H, B, S and C of the corpus, one file a section.
+//!
+//! Each section is a table. Every entry of it asserts four things ([`stage::Stage::entry`]):
+//!
+//! 1. the expected answer: Databricks' own on the emulated API, the RFC's on `/oidc/*`;
+//! 2. no agent was called and nothing was connected to, unless the entry says how many times;
+//! 3. no credential is in the answer, in the log (at TRACE), in the ledger, in the metrics, or in a file of the data
+//!    folder: raw, in base64, in hexadecimal, percent-encoded or as JSON text ([`canaries`]);
+//! 4. the next honest request succeeds, on the same connection where that stays open.
+//!
+//! The entries keep the numbers of the corpus. The table may grow and never shrinks.
+
+mod bodies;
+mod canaries;
+mod confused_deputy;
+mod exchange;
+mod forge;
+mod headers;
+mod http2;
+mod json_texts;
+mod naughty_strings;
+mod secrets;
+mod stage;
+mod tokens;
+mod upstream;
+mod wire;
