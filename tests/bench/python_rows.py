@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 
 from http_rows import asked, invocations, token_of
@@ -83,6 +84,15 @@ def fresh(name):
     return folder
 
 
+def settle(process, load):
+    """Loads a server until it has as many workers as it wants: one that is starting takes a core for seconds."""
+    seen, calm, deadline = -1, 0, time.monotonic() + 120
+    while calm < 3 and time.monotonic() < deadline:
+        load()
+        calm = calm + 1 if process.children() == seen else 0
+        seen = process.children()
+
+
 def agents(report, traced):
     word = "traced" if traced else "untraced"
     with ExitStack() as stack:
@@ -103,8 +113,8 @@ def agents(report, traced):
             bearer = f"Bearer {tokens.get(process, 'none')}"
             return wrk(process, paths[process], BODY, bearer, connections=connections, cores=None, **more)
 
-        # Grown to what the load asks for before it is measured.
-        load(one, 2), load(two, 8), load(grown, 32, seconds=3)
+        for process, connections in ((one, 2), (two, 8), (grown, 32)):
+            settle(process, lambda process=process, connections=connections: load(process, connections))
         workers = {process: process.children() for process in (one, two, grown)}
         figures = interleave({
             "loop": loop.rate,

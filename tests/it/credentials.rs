@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use crate::agents::{Answer, Guest, claims, tells};
 
 const ANA: &str = "ana@example.com";
-const ALL_POLICIES: &str = "
-            system_auth_policy: {resources: {api_version: '1', databricks: {serving_endpoint: [{name: travel-model}]}}}
-            user_auth_policy: {api_scopes: [serving.serving-endpoints, sql]}";
+const ALL_POLICIES: &str = "{system_auth_policy: {resources: {api_version: '1', databricks: {serving_endpoint: [{name: travel-model}]}}}, \
+    user_auth_policy: {api_scopes: [serving.serving-endpoints, sql]}}";
 
 /// A workspace with an agent at `url` that declares everything, and one that declares nothing.
 fn workspace(url: &str) -> String {

@@ -117,7 +117,7 @@ async fn p1_a_users_client_at_module_load(kit: &Kit) {
         &["served entity 'eager-1': the model could not be loaded", "Unable to detect credentials for user authorization", "predict()"],
     );
     let logs = kit.get("/api/2.0/serving-endpoints/eager/served-models/eager-1/logs", &admin).await.json();
-    tells(logs["logs"].as_str().expect("logs"), &["agent.py", "Unable to detect credentials for user authorization"]);
+    tells(logs["logs"].as_str().expect("logs"), &["Traceback (most recent call last):", "agent.py\", line 9", "Unable to detect credentials for user authorization"]);
     let (reply, _) = kit.ask("eager", &kit.token(ANA), "hello").await;
     assert_eq!(reply.status, 404, "it will not come up by itself: {}", reply.text);
     tells(&kit.explain(reply.request_id()), &["FAILED 404", "Unable to detect credentials for user authorization"]);

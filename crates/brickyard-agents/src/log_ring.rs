@@ -61,10 +61,13 @@ impl LogRing {
         text
     }
 
-    /// The last `count` lines, for an error message.
-    pub fn tail(&self, count: usize) -> String {
+    /// The last `count` lines of one worker, for an error message. What the others printed may be about requests of
+    /// people who are not meant to read the message.
+    pub fn tail(&self, worker: &WorkerId, count: usize) -> String {
+        let mark = format!("[{worker}] ");
         let ring = self.lines.lock();
-        let lines: Vec<&str> = ring.lines.iter().rev().take(count).map(String::as_str).collect();
+        let own = ring.lines.iter().rev().filter(|line| line.starts_with(&mark));
+        let lines: Vec<&str> = own.take(count).map(String::as_str).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
@@ -125,7 +128,18 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_and_says_so() {
         let ring = LogRing::new(Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
-        ring.push(&WorkerId("w".into()), &vec![b'a'; MAX_LINE + 1]);
-        assert!(ring.tail(1).ends_with("aaa [cut]"));
+        let worker = WorkerId("w".into());
+        ring.push(&worker, &vec![b'a'; MAX_LINE + 1]);
+        assert!(ring.tail(&worker, 1).ends_with("aaa [cut]"));
+    }
+
+    #[test]
+    fn what_a_worker_said_last_holds_nothing_of_the_others() {
+        let ring = LogRing::new(Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)));
+        let [one, other] = ["w-1", "w-12"].map(|name| WorkerId(name.into()));
+        ring.push(&one, b"about ana");
+        ring.push(&other, b"loading");
+        ring.push(&one, b"about ben");
+        assert_eq!(ring.tail(&other, 20), "[w-12] [1970-01-01 00:00:00 +0000] loading");
     }
 }

@@ -257,6 +257,8 @@ pub enum StartError {
         status: String,
         /// The end of its log.
         log: String,
+        /// True if somebody else than brickyard killed it.
+        felled: bool,
     },
     /// The model took too long.
     #[error("the model was not loaded within {} seconds", after.as_secs())]

@@ -10,6 +10,7 @@ mod remains;
 mod spawner;
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +74,10 @@ pub(crate) struct Control {
     pub(crate) answered: AtomicBool,
     /// True if brickyard ended it for a reason that says nothing about the agent.
     pub(crate) dismissed: AtomicBool,
+    /// True once brickyard itself has sent it SIGKILL.
+    killed: AtomicBool,
+    /// True if SIGKILL ended it and brickyard had not sent that: an operator did, or the kernel for want of memory.
+    felled: AtomicBool,
 }
 
 impl Control {
@@ -84,6 +89,7 @@ impl Control {
     pub(crate) fn kill(&self) {
         let alive = self.alive.lock();
         if let (true, Some(group)) = (*alive, self.group()) {
+            self.killed.store(true, Ordering::Release);
             // It may have ended by itself in this moment.
             let _ = killpg(group, Signal::SIGKILL);
         }
@@ -112,6 +118,16 @@ impl Control {
         self.how.get().cloned().unwrap_or_else(|| "its connection was closed".to_owned())
     }
 
+    /// True if somebody else than brickyard killed it.
+    pub(crate) fn felled(&self) -> bool {
+        self.felled.load(Ordering::Acquire)
+    }
+
+    /// Why it never had the model loaded.
+    pub(crate) fn exited_early(&self, logs: &LogRing) -> StartError {
+        StartError::Exited { status: self.how(), log: logs.tail(&self.id, 20), felled: self.felled() }
+    }
+
     /// Called once, when the process has been waited for: takes its whole group along.
     pub(crate) fn ended(&self, status: &io::Result<ExitStatus>) {
         let mut alive = self.alive.lock();
@@ -120,6 +136,10 @@ impl Control {
         }
         *alive = false;
         drop(alive);
+        let signal = status.as_ref().ok().and_then(ExitStatusExt::signal);
+        if signal == Some(Signal::SIGKILL as i32) && !self.killed.load(Ordering::Acquire) {
+            self.felled.store(true, Ordering::Release);
+        }
         let how = match status {
             Ok(status) => status.to_string(),
             Err(error) => format!("it could not be waited for: {error}"),
@@ -181,7 +201,7 @@ pub(crate) async fn start(
         .await
         .map_err(|source| StartError::Spawn { python: spec.python.clone(), source })?;
     let pid =
-        child.id().ok_or_else(|| StartError::Exited { status: "at once".to_owned(), log: String::new() })?;
+        child.id().ok_or_else(|| StartError::Exited { status: "at once".to_owned(), log: String::new(), felled: false })?;
     let control = Arc::new(Control {
         id,
         pid,
@@ -191,6 +211,8 @@ pub(crate) async fn start(
         alive: Mutex::new(true),
         answered: AtomicBool::new(false),
         dismissed: AtomicBool::new(false),
+        killed: AtomicBool::new(false),
+        felled: AtomicBool::new(false),
     });
     Ok(Newborn { channel: Channel::new(ours, spec.max_frame), control, child })
 }
@@ -227,7 +249,7 @@ pub(crate) async fn load(
         Err(FrameError::Closed | FrameError::Io(_)) => {
             control.kill();
             let _ = tokio::time::timeout(Duration::from_secs(2), control.exited.cancelled()).await;
-            return Err(StartError::Exited { status: control.how(), log: logs.tail(20) });
+            return Err(control.exited_early(logs));
         }
         Err(other) => return Err(StartError::OutOfStep { what: other.to_string() }),
     };

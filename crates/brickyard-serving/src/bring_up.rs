@@ -1,6 +1,7 @@
 //! Bringing up: from a committed configuration to agents that answer, and from an old version to none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use brickyard_agents::{BuildLog, LogRing};
@@ -17,6 +18,9 @@ use crate::live::{Agent, Lent, LiveEndpoint, LiveEntity};
 use crate::serving::{EntityLogs, Inner};
 use crate::traffic::Traffic;
 use crate::url_agent::UrlAgent;
+
+/// How often a retired entity is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 impl Inner {
     /// Brings the active configuration back after a restart.
@@ -213,6 +217,7 @@ impl Inner {
         for entity in entities {
             let inner = Arc::clone(self);
             self.tasks.spawn(async move {
+                let_go(&entity, inner.settings.predict_timeout).await;
                 if let Agent::Workers(pool) = &entity.agent {
                     pool.drain().await;
                 }
@@ -229,6 +234,18 @@ impl Inner {
             });
         }
     }
+}
+
+/// Waits until no call holds the entity any more. A call that was admitted just before the traffic moved may not have
+/// asked for a worker yet, and a pool that drains lends none.
+async fn let_go(entity: &Arc<LiveEntity>, longest_call: Duration) {
+    let alone = async {
+        while Arc::strong_count(entity) > 1 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    // Whoever holds it longer than a call may take is no call.
+    let _ = tokio::time::timeout(longest_call, alone).await;
 }
 
 /// A build log that whoever watches the terminal sees, too.

@@ -110,9 +110,15 @@ pub struct ServedEntity {
     /// `environment_vars` as written: plain text or `{{secrets/scope/key}}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
-    /// How many workers it may grow to.
+    /// How many workers it may grow to, unless `max_concurrency` says.
     #[serde(default)]
     pub workload_size: WorkloadSize,
+    /// How many workers it starts with; one, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_concurrency: Option<u32>,
+    /// How many workers it may grow to, in the place of what the size says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
     /// Kept and shown, without effect here: `CPU`, `GPU_SMALL`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload_type: Option<String>,
@@ -208,6 +214,16 @@ pub struct Endpoint {
     /// A description.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+}
+
+impl ServedEntity {
+    /// Workers at the start, and at most: what was asked for, else what the size says. Every worker runs one request
+    /// at a time, so a unit of Databricks' provisioned concurrency is a worker here.
+    pub fn workers(&self) -> (usize, usize) {
+        let most = self.max_concurrency.map_or(self.workload_size.concurrency(), |most| most.max(1) as usize);
+        let least = self.min_concurrency.map_or(1, |least| least.max(1) as usize);
+        (least.min(most), most)
+    }
 }
 
 impl Endpoint {

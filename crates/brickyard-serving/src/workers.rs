@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use brickyard_agents::{BuildLog, EnvironmentRequest, LogRing, LoggedModel, SystemTokens, WorkerPool, WorkerSpec};
+use brickyard_agents::{BuildLog, EnvironmentRequest, LogRing, LoggedModel, StartError, SystemTokens, WorkerPool, WorkerSpec};
 use brickyard_types::{BearerToken, Principal, Secret, WorkerId};
 
 use crate::endpoint::{DeployedEntity, Endpoint};
@@ -32,13 +32,14 @@ impl Inner {
         environment: Vec<(String, Secret)>,
         log: &Arc<LogRing>,
     ) -> Result<Arc<WorkerPool>, String> {
-        let max_workers = deployed.entity.workload_size.concurrency();
+        let (initial_workers, max_workers) = deployed.entity.workers();
         let spec = WorkerSpec {
             python,
             model_dir: model.dir.clone(),
             host_url: self.settings.host.clone(),
             run_dir: self.settings.run_dir.clone(),
             environment,
+            initial_workers,
             max_workers,
             max_queue: max_workers * self.settings.queue_per_worker,
             load_timeout: self.settings.load_timeout,
@@ -49,9 +50,14 @@ impl Inner {
             let tokens: Arc<dyn SystemTokens> = Arc::new(Tokens { serving: Arc::clone(self), principal });
             tokens
         });
-        WorkerPool::start(spec, tokens, Arc::clone(&self.entropy), Arc::clone(log))
-            .await
-            .map_err(|error| error.to_string())
+        WorkerPool::start(spec, tokens, Arc::clone(&self.entropy), Arc::clone(log)).await.map_err(|error| {
+            if let StartError::Load { traceback, .. } = &error {
+                // The state shows its last line; where in the agent's code it happened is for the log.
+                let worker = WorkerId(deployed.entity.name.as_str().into());
+                traceback.lines().for_each(|line| log.push(&worker, line.as_bytes()));
+            }
+            error.to_string()
+        })
     }
 }
 

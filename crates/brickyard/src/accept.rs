@@ -186,6 +186,8 @@ pub struct Ends {
     pub local: SocketAddr,
     /// The process that opened it, once somebody looked; it does not change while the connection lives.
     pub opened_by: Arc<OnceLock<Option<u32>>>,
+    /// True if it was opened when the shutdown had begun: only agents that finish their work come by it.
+    pub late: bool,
 }
 
 struct Server {
@@ -218,7 +220,8 @@ fn builder(limits: &AcceptLimits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Accepts until the shutdown begins; says how many connections had to be cut after that.
+/// Accepts until the shutdown begins, and after that for as long as requests run: agents that finish them call back.
+/// Says how many connections had to be cut.
 async fn accept_loop<S, B>(listener: TcpListener, service: S, server: Arc<Server>) -> usize
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -229,10 +232,10 @@ where
     let mut connections = JoinSet::new();
     let open = {
         let server = server.clone();
-        move |connections: &mut JoinSet<()>, stream, place| {
+        move |connections: &mut JoinSet<()>, stream, place, late| {
             let (service, server) = (service.clone(), server.clone());
             connections.spawn(async move {
-                connection(stream, service, &server).await;
+                connection(stream, service, &server, late).await;
                 drop(place);
             });
         }
@@ -242,7 +245,7 @@ where
             biased;
             () = begun.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            (stream, place) = next(&listener, &server.places) => open(&mut connections, stream, place),
+            (stream, place) = next(&listener, &server.places) => open(&mut connections, stream, place, false),
         }
     }
     let end = Instant::now() + server.shutdown.drain;
@@ -250,10 +253,30 @@ where
     while let (Ok(place), Some(Ok((stream, _)))) =
         (server.places.clone().try_acquire_owned(), listener.accept().now_or_never())
     {
-        open(&mut connections, stream, place);
+        open(&mut connections, stream, place, false);
+    }
+    let mut late = JoinSet::new();
+    let mut finished = async || {
+        while !connections.is_empty() {
+            tokio::select! {
+                biased;
+                Some(_) = connections.join_next() => {}
+                Some(_) = late.join_next() => {}
+                (stream, place) = next(&listener, &server.places) => open(&mut late, stream, place, true),
+            }
+        }
+    };
+    let last_call = end - (server.shutdown.drain / 4).min(Duration::from_secs(2));
+    if timeout_at(last_call, finished()).await.is_err() {
+        server.shutdown.last_call.cancel();
+        let _ = timeout_at(end, finished()).await;
     }
     drop(listener);
-    drain(&mut connections, end, &server.shutdown).await
+    let _ = timeout_at(end, async { while late.join_next().await.is_some() {} }).await;
+    let cut = connections.len() + late.len();
+    connections.shutdown().await;
+    late.shutdown().await;
+    cut
 }
 
 /// The next connection and its place. Waits for the place first, so that what cannot be served is not accepted.
@@ -286,20 +309,8 @@ fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn drain(connections: &mut JoinSet<()>, end: Instant, shutdown: &Shutdown) -> usize {
-    let last_call = end - (shutdown.drain / 4).min(Duration::from_secs(2));
-    let mut finished = async || while connections.join_next().await.is_some() {};
-    if timeout_at(last_call, finished()).await.is_err() {
-        shutdown.last_call.cancel();
-        let _ = timeout_at(end, finished()).await;
-    }
-    let cut = connections.len();
-    connections.shutdown().await;
-    cut
-}
-
 /// One connection from its first byte to its last.
-async fn connection<S, B>(stream: TcpStream, service: S, server: &Server)
+async fn connection<S, B>(stream: TcpStream, service: S, server: &Server, late: bool)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -307,7 +318,7 @@ where
 {
     let _ = stream.set_nodelay(true); // only a matter of speed
     let ends = match (stream.peer_addr(), stream.local_addr()) {
-        (Ok(remote), Ok(local)) => Some(Ends { remote, local, opened_by: Arc::default() }),
+        (Ok(remote), Ok(local)) => Some(Ends { remote, local, opened_by: Arc::default(), late }),
         _ => None,
     };
     let pace = Arc::new(Pace::new(&server.limits));

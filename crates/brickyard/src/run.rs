@@ -137,7 +137,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
     let ready = bring_up(&running, &config, data_dir.as_deref(), options.log_format);
     let ended = tokio::select! {
         ready = ready => match ready {
-            Ok(()) => { stop.await; Ok(()) }
+            Ok(()) => tokio::select! {
+                () = stop => Ok(()),
+                failure = renew_local_token(&running.workspace, &config, data_dir.as_deref()) => Err(failure),
+            },
             Err(failure) => Err(failure),
         },
         () = &mut stop => Ok(()),
@@ -165,17 +168,36 @@ async fn bring_up(
             tracing::error!("{error}");
         }
     }
-    if let Some(dir) = data_dir {
-        let token = admin_token(workspace, config)?;
-        credentials::write(dir, &workspace.host, &token)
-            .map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))?;
-    }
+    write_local_token(workspace, config, data_dir)?;
     while let Some(reason) = workspace.not_ready() {
         tracing::debug!(%reason, "not ready yet");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     say_ready(workspace, format);
     Ok(())
+}
+
+fn write_local_token(
+    workspace: &Workspace,
+    config: &Config,
+    data_dir: Option<&std::path::Path>,
+) -> Result<(), Failure> {
+    let Some(dir) = data_dir else { return Ok(()) };
+    let token = admin_token(workspace, config)?;
+    credentials::write(dir, &workspace.host, &token)
+        .map(|_| ())
+        .map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))
+}
+
+/// Keeps the token of the commands on this machine alive; ends only if it cannot.
+async fn renew_local_token(workspace: &Workspace, config: &Config, data_dir: Option<&std::path::Path>) -> Failure {
+    let life = Duration::try_from(workspace.identity.config().max_token_lifetime).unwrap_or(DRAIN);
+    loop {
+        tokio::time::sleep(life / 2).await;
+        if let Err(failure) = write_local_token(workspace, config, data_dir) {
+            return failure;
+        }
+    }
 }
 
 /// A token for the commands on this machine.

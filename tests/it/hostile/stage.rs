@@ -80,6 +80,15 @@ pub struct Stage {
     data: TempDir,
 }
 
+/// The secret comes from the environment, as it should.
+struct OneVariable;
+
+impl brickyard::config::Environment for OneVariable {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "CANARY").then(|| SECRET.to_owned())
+    }
+}
+
 /// What an entry is to get.
 #[derive(Clone, Copy)]
 pub struct Expected {
@@ -124,7 +133,7 @@ impl Stage {
         let builder = Kit::builder(&yaml)
             .data_dir(data.path())
             .clock(Arc::clone(&clock))
-            .environment(|name: &str| (name == "CANARY").then(|| SECRET.to_owned()));
+            .environment(OneVariable);
         let kit = choose(builder).start().await;
         let authority = kit.url.trim_start_matches("http://").to_owned();
         let stolen = SigningKey::stolen_from(data.path(), &current_kid(&kit));
@@ -346,7 +355,7 @@ serving_endpoints:
       served_entities:
         - url: {agent}
           auth_policy:
-            system_auth_policy: {{resources: {{serving_endpoint: [{{name: echo}}]}}}}
+            system_auth_policy: {{resources: {{api_version: '1', databricks: {{serving_endpoint: [{{name: echo}}]}}}}}}
             user_auth_policy: {{api_scopes: [serving.serving-endpoints, "iam.current-user:read"]}}
           environment_vars: {{WEATHER_TOKEN: "{{{{secrets/travel/weather-token}}}}"}}
     permissions: [{{group_name: analysts, permission_level: CAN_QUERY}}]

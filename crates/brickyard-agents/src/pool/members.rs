@@ -19,6 +19,8 @@ use crate::worker::{self, Control, PrivateFolder, ReadyReport, Spawner, Worker};
 
 /// From so many failures in a row on callers are turned away instead of waiting.
 const BREAK_AFTER: u32 = 2;
+/// Being killed from outside says little about the model, unless it goes on (a model too large for the machine).
+const PARDONED: u32 = 6;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Members {
@@ -45,6 +47,8 @@ struct State {
     starting: usize,
     in_flight: usize,
     failures: u32,
+    /// Workers that somebody else killed before their first answer, since the last answer.
+    felled: u32,
     reason: String,
     /// No new requests.
     draining: bool,
@@ -127,7 +131,7 @@ impl Members {
             let mut state = self.state.lock();
             // Gone in this very moment: its reaper has already been here.
             let Some(member) = state.members.get_mut(&control.id) else {
-                return Err(StartError::Exited { status: control.how(), log: self.logs.tail(20) });
+                return Err(control.exited_early(&self.logs));
             };
             member.ready = true;
         }
@@ -184,10 +188,8 @@ impl Members {
         // Without `ready` its starter is told by the closed channel, and starts the next one itself.
         if member.is_some_and(|member| member.ready) && !self.closing.is_cancelled() {
             if !control.answered.load(Ordering::Acquire) && !control.dismissed.load(Ordering::Acquire) {
-                self.note_failure(
-                    &mut state,
-                    format!("a worker ended before its first answer: {}", control.how()),
-                );
+                let reason = format!("a worker ended before its first answer: {}", control.how());
+                self.note_failure(&mut state, reason, control.felled());
             }
             self.start_another(&mut state);
         }
@@ -195,8 +197,12 @@ impl Members {
         drop(idle);
     }
 
-    fn note_failure(&self, state: &mut State, reason: String) {
+    fn note_failure(&self, state: &mut State, reason: String, felled: bool) {
         tracing::warn!(served_entity = %self.spec.served_entity, reason, "a worker failed");
+        if felled && state.felled < PARDONED {
+            state.felled += 1;
+            return;
+        }
         state.failures = state.failures.saturating_add(1);
         state.reason = reason;
         if state.broken() {
@@ -242,7 +248,8 @@ impl Members {
                         state.starting -= 1;
                         return;
                     }
-                    self.note_failure(&mut state, error.to_string());
+                    let felled = matches!(error, StartError::Exited { felled: true, .. });
+                    self.note_failure(&mut state, error.to_string(), felled);
                     // Others are there: growing can wait for the next request that has to wait.
                     if state.ready() > 0 {
                         state.starting -= 1;
@@ -337,7 +344,8 @@ impl Members {
     /// A worker has answered: whatever failed before is over.
     pub(super) fn answered(&self, control: &Control) {
         if !control.answered.swap(true, Ordering::AcqRel) {
-            self.state.lock().failures = 0;
+            let mut state = self.state.lock();
+            (state.failures, state.felled) = (0, 0);
         }
     }
 

@@ -90,6 +90,10 @@ pub struct EntityBody {
     pub environment_vars: Option<BTreeMap<String, String>>,
     /// `Small`, `Medium`, `Large`.
     pub workload_size: Option<String>,
+    /// Workers at the start.
+    pub min_provisioned_concurrency: Option<u32>,
+    /// Workers at most.
+    pub max_provisioned_concurrency: Option<u32>,
     /// Shown again, without effect.
     pub workload_type: Option<String>,
     /// Shown again, without effect.
@@ -186,6 +190,8 @@ impl EntityBody {
             source,
             environment: self.environment_vars.unwrap_or_default(),
             workload_size,
+            min_concurrency: self.min_provisioned_concurrency,
+            max_concurrency: self.max_provisioned_concurrency,
             workload_type: self.workload_type,
             scale_to_zero: self.scale_to_zero_enabled.unwrap_or(false),
             policy: self.auth_policy.map(policy).transpose()?,

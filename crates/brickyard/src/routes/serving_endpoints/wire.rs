@@ -167,6 +167,12 @@ fn fields(deployed: &DeployedEntity, state: State<'_>) -> Map<String, Value> {
     let mut shown = Map::new();
     shown.insert("name".into(), json!(entity.name));
     shown.insert("workload_size".into(), json!(size));
+    if let Some(least) = entity.min_concurrency {
+        shown.insert("min_provisioned_concurrency".into(), json!(least));
+    }
+    if let Some(most) = entity.max_concurrency {
+        shown.insert("max_provisioned_concurrency".into(), json!(most));
+    }
     shown.insert("workload_type".into(), json!(entity.workload_type.as_deref().unwrap_or("CPU")));
     shown.insert("scale_to_zero_enabled".into(), json!(entity.scale_to_zero));
     shown.insert("creator".into(), json!(deployed.creator));
