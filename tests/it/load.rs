@@ -107,6 +107,21 @@ pub fn python() -> Option<PathBuf> {
     }
 }
 
+/// An interpreter that plays a worker with a model of its own, on the real worker's frames: a process that starts in
+/// no time and needs no mlflow. Its requests say what to `do`.
+pub fn played_python(dir: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let found = std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let python = String::from_utf8(found.expect("python3").stdout).expect("a path");
+    let source = include_str!("../../crates/brickyard-agents/tests-python/fake_interpreter.py");
+    let path = dir.join("python");
+    // Asked about itself (`-c`, `--version`), it answers as the interpreter that it is.
+    let itself = "import os, sys\nif sys.argv[1].startswith('-'):\n    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n";
+    std::fs::write(&path, format!("#!{}\n{itself}{source}", python.trim())).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    path
+}
+
 /// Writes `load/agent.py` as a logged model into `dir`: the demo agent's own `MLmodel` with another file and policy.
 pub fn logged_agent(dir: &Path) -> PathBuf {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/agents/concierge");

@@ -1,5 +1,7 @@
 //! The promises.
 
+#![expect(clippy::print_stdout, reason = "a test prints the numbers that it counted")]
+
 mod agents;
 mod credentials;
 mod deploying;

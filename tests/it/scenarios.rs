@@ -10,7 +10,7 @@ use brickyard_testkit::{Kit, Reply};
 use brickyard_types::{Clock, ManualClock, SignedDuration};
 use serde_json::{Value, json};
 
-use crate::agents::{Logged, python, tells};
+use crate::agents::{Guest, Logged, python, tells};
 
 const PEOPLE_WRITE: &str = include_str!("agents/people_write.py");
 const EAGER: &str = include_str!("agents/eager.py");
@@ -92,6 +92,7 @@ async fn agents_in_python_fail_as_they_do_in_production_and_explain_says_why() {
     let clock = Arc::new(ManualClock::at("2026-11-23T12:00:00Z".parse().expect("a time")));
     let kit = Kit::builder(&workspace(&models)).clock(clock.clone()).python(&python).start().await;
 
+    what_the_doctor_says_before_any_of_it_is_deployed(&models);
     p1_a_users_client_at_module_load(&kit).await;
     p2_a_fallback_to_the_endpoints_own_rights(&kit).await;
     p7_forgotten_resources(&kit).await;
@@ -103,6 +104,18 @@ async fn agents_in_python_fail_as_they_do_in_production_and_explain_says_why() {
     p16_declared_and_deployed_again(&kit).await;
     p17_rotation(&kit, &clock).await;
     kit.stop().await;
+}
+
+/// 1, 2, 7 and 16 are seen in the code already, without running it.
+fn what_the_doctor_says_before_any_of_it_is_deployed(models: &Logged) {
+    let found = |model: &str| -> Vec<&'static str> {
+        let report = brickyard::doctor::judge(&models.path().join(model), None).expect("a model");
+        report.findings.iter().map(|finding| finding.rule).collect()
+    };
+    assert!(found("eager").contains(&"user-client-too-early"), "{:?}", found("eager"));
+    assert!(found("people_write").contains(&"fail-open"), "{:?}", found("people_write"));
+    let bare = found("bare");
+    assert!(bare.contains(&"nothing-declared") && bare.contains(&"user-policy-missing"), "{bare:?}");
 }
 
 /// The user's client is built while the module loads: ai-bridge's own error, as the endpoint's state.
@@ -313,7 +326,7 @@ fn echo(name: &str, scopes: &str) -> Value {
 }
 
 const PEOPLE: &str = r#"
-workspace: {admins: [admin@example.com]}
+workspace: {admins: [admin@example.com], strict_current_user: true}
 users:
   - {user_name: ana@example.com, personal_access_tokens: [{value: dapi000000000000000000000000000000aa, scopes: [sql]}]}
   - {user_name: carol@example.com}
@@ -385,18 +398,81 @@ async fn p22_a_token_without_the_scope_is_told_which_one_it_needs() {
     kit.stop().await;
 }
 
+/// An agent elsewhere that acts on behalf of its user, with these scopes.
+async fn guest(kit: &Kit, url: &str, name: &str, scopes: &[&str]) {
+    let entity = json!({"name": name, "url": url, "auth_policy": {"system_auth_policy": {}, "user_auth_policy": {"api_scopes": scopes}}});
+    let body = json!({"name": name, "config": {"served_entities": [entity]}});
+    let admin = kit.token("admin@example.com");
+    let made = kit.post("/api/2.0/serving-endpoints", &admin, &body).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let users = json!({"access_control_list": [{"group_name": "users", "permission_level": "CAN_QUERY"}]});
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(kit.put(&format!("/api/2.0/permissions/serving-endpoints/{id}"), &admin, &users).await.status, 200);
+    kit.until("it is ready", async |kit| {
+        kit.get(&format!("/api/2.0/serving-endpoints/{name}"), &admin).await.json()["state"]["ready"] == "READY"
+    })
+    .await;
+}
+
+/// `current_user.me()` on behalf of the user: refused without a scope of its own, where the workspace is that strict.
+#[tokio::test]
+async fn p3_who_am_i_needs_a_scope_that_explain_names() {
+    let kit = Kit::start(PEOPLE).await;
+    let agent = Guest::start().await;
+    guest(&kit, &agent.url, "without", &["sql"]).await;
+    guest(&kit, &agent.url, "with", &["sql", "iam.current-user:read"]).await;
+    let me = "/api/2.0/preview/scim/v2/Me";
+
+    let (asked, _) = kit.ask("without", &kit.token(ANA), "hello").await;
+    let reply = kit.get(me, agent.last().header("x-forwarded-access-token")).await;
+    assert_eq!(reply.refusal(), "403 403 Provided OAuth token does not have required scopes: iam");
+    tells(
+        &kit.explain(asked.request_id()),
+        &[
+            "ALLOWED 200 POST /serving-endpoints/without/invocations",
+            "REFUSED 403 GET /api/2.0/preview/scim/v2/Me",
+            "[NO] api_scope: needs iam.current-user:read or iam.access-control:read (for current user), has sql",
+            "fix: declare it when logging the model: UserAuthPolicy(api_scopes=[\"iam.current-user:read\"])",
+        ],
+    );
+
+    kit.ask("with", &kit.token(ANA), "hello").await;
+    assert_eq!(kit.get(me, agent.last().header("x-forwarded-access-token")).await.json()["userName"], ANA);
+    // Only agents are held to it: every other token opens it, as documented.
+    assert_eq!(kit.get(me, &kit.scoped_token(ANA, "sql", SignedDuration::from_hours(1))).await.status, 200);
+    kit.stop().await;
+}
+
 /// Which scopes does this agent want, and which did its user's token lack? No JWT has to be decoded for that.
 #[tokio::test]
 async fn p25_the_scopes_of_an_agent_and_those_that_were_missing_can_be_read() {
     let kit = Kit::start(PEOPLE).await;
+    let agent = Guest::start().await;
+    guest(&kit, &agent.url, "asking", &["serving.serving-endpoints", "sql"]).await;
     let admin = kit.token("admin@example.com");
-    let endpoint = kit.get("/api/2.0/serving-endpoints/echo", &admin).await.json();
-    assert_eq!(endpoint["auth_policy"], json!({"user_auth_policy": {"api_scopes": ["serving.serving-endpoints"]}}));
+    let endpoint = kit.get("/api/2.0/serving-endpoints/asking", &admin).await.json();
+    assert_eq!(endpoint["auth_policy"], json!({"user_auth_policy": {"api_scopes": ["serving.serving-endpoints", "sql"]}}));
 
-    let (reply, _) = kit.ask("echo", &kit.token(ANA), "hello").await;
-    let tree = kit.get(&format!("/_brickyard/explain/{}", reply.request_id()), &admin).await.json();
+    // Declared by the agent, and not in the token of its caller: the caller has to ask for more.
+    let narrow = kit.scoped_token(ANA, "serving.serving-endpoints", SignedDuration::from_hours(1));
+    let (asked, _) = kit.ask("asking", &narrow, "hello").await;
+    let tree = kit.get(&format!("/_brickyard/explain/{}", asked.request_id()), &admin).await.json();
     assert_eq!(tree["credentials"][0]["method"], "on_behalf_of_user");
     assert_eq!(tree["credentials"][0]["scopes"], "serving.serving-endpoints");
+    let token = agent.last().header("x-forwarded-access-token").to_owned();
+    assert_eq!(kit.get("/api/2.0/preview/scim/v2/Me", &token).await.status, 403);
+    tells(&kit.explain(asked.request_id()), &["fix: the caller's own token lacks it: request the token with the scope iam.current-user:read too"]);
+
+    // All that was refused to agents on behalf of somebody, with the scopes that it took.
+    let ledger = kit.get("/_brickyard/ledger?method=on_behalf_of_user&decision=refused", &admin).await.json();
+    let links: Vec<_> = (ledger["entries"].as_array().expect("entries").iter())
+        .map(|entry| {
+            let failing = entry["traces"][0].as_array().expect("links").last().expect("a link").clone();
+            (entry["path"].clone(), failing["required"].clone(), failing["held"].clone())
+        })
+        .collect();
+    let needs = "iam.current-user:read or iam.access-control:read (for current user)";
+    assert_eq!(links, [(json!("GET /api/2.0/preview/scim/v2/Me"), json!(needs), json!("serving.serving-endpoints"))]);
     kit.stop().await;
 }
 

@@ -89,7 +89,9 @@ impl Control {
     pub(crate) fn kill(&self) {
         let alive = self.alive.lock();
         if let (true, Some(group)) = (*alive, self.group()) {
-            self.killed.store(true, Ordering::Release);
+            if !has_ended(group) {
+                self.killed.store(true, Ordering::Release);
+            }
             // It may have ended by itself in this moment.
             let _ = killpg(group, Signal::SIGKILL);
         }
@@ -146,6 +148,21 @@ impl Control {
         };
         let _ = self.how.set(how);
         self.exited.cancel();
+    }
+}
+
+/// True if a process has ended and was not waited for yet. (Elsewhere than on Linux nobody can tell.)
+fn has_ended(process: Pid) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        matches!(waitid(Id::Pid(process), look), Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = process;
+        false
     }
 }
 

@@ -158,6 +158,16 @@ pub mod family {
         /// Brickyard's own API.
         BRICKYARD = "brickyard", ["/_brickyard/**"], accepts ["all-apis"], prints "all-apis", documented;
     }
+
+    /// Who am I, asked with a user's token by an agent, where `workspace.strict_current_user` is set: people saw it
+    /// refused in Model Serving (databricks-sdk-go issue 1408), and a scope of that name exists. The printed name is inferred.
+    pub static CURRENT_USER_STRICT: ApiFamily = ApiFamily {
+        name: "current user",
+        routes: CURRENT_USER.routes,
+        accepted: &["iam.current-user:read", "iam.access-control:read"],
+        printed: "iam",
+        documented: false,
+    };
 }
 
 #[cfg(test)]

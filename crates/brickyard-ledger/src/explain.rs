@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use brickyard_catalog::Check;
+use brickyard_identity::TokenKind;
 use brickyard_types::RequestId;
 use serde::Serialize;
 
@@ -28,6 +30,9 @@ pub struct Explanation {
     pub fallbacks: Vec<String>,
     /// What the agent did, oldest first.
     pub calls: Vec<Explanation>,
+    /// The fix for a missing scope, where the one who lacked it was the agent's caller.
+    #[serde(skip)]
+    callers_token: Option<String>,
 }
 
 impl Explanation {
@@ -39,11 +44,11 @@ impl Explanation {
         } else {
             Vec::new()
         };
-        let own = (entry.traces.iter()).find_map(|trace| trace.first_failing()).and_then(|link| link.fix());
-        let own = own.or_else(|| entry.hints.first().cloned());
+        let own = own_fix(ledger, &entry).or_else(|| entry.hints.first().cloned());
         let fix = own.or_else(|| calls.iter().find_map(|call| call.fix.clone()));
         let fallbacks = fallbacks(&calls);
-        Some(Self { entry, fix, fallbacks, calls })
+        let callers_token = callers_token(ledger, &entry);
+        Some(Self { entry, fix, fallbacks, calls, callers_token })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
@@ -78,7 +83,7 @@ impl Explanation {
             for link in trace.links() {
                 let mark = if link.passed { "ok" } else { "NO" };
                 writeln!(f, "{pad}  [{mark}] {}: needs {}, has {}", link.name(), link.required(), link.held())?;
-                if let (false, Some(fix)) = (link.passed, link.fix()) {
+                if let (false, Some(fix)) = (link.passed, self.callers_token.clone().or_else(|| link.fix())) {
                     writeln!(f, "{pad}       fix: {fix}")?;
                 }
             }
@@ -113,6 +118,31 @@ impl Explanation {
         }
         Ok(())
     }
+}
+
+/// The fix for the first check of the request itself that failed.
+fn own_fix(ledger: &Ledger, entry: &Entry) -> Option<String> {
+    let link = entry.traces.iter().find_map(|trace| trace.first_failing())?;
+    callers_token(ledger, entry).or_else(|| link.fix())
+}
+
+/// An agent's user token never opens more than its caller's own token did. Where that one lacked the scope already,
+/// declaring it again would not help.
+fn callers_token(ledger: &Ledger, entry: &Entry) -> Option<String> {
+    let link = entry.traces.iter().find_map(|trace| trace.first_failing())?;
+    let Check::ApiScope { family, .. } = &link.check else { return None };
+    let (cause, Method::OnBehalfOfUser) = entry.caused_by? else { return None };
+    let asked = ledger.get(&cause)?;
+    let caller = asked.caller.as_ref()?;
+    let word = family.declared()?;
+    if family.accepts(caller.scopes()) {
+        return None;
+    }
+    let how = match caller.kind() {
+        TokenKind::PersonalAccessToken => "create the personal access token with",
+        TokenKind::AccessToken | TokenKind::OnBehalfOfUser | TokenKind::Passthrough => "request the token with",
+    };
+    Some(format!("the caller's own token lacks it: {how} the scope {word} too"))
 }
 
 /// Requests that were refused to one identity and then allowed to another: an agent that swallows a refusal and goes

@@ -16,8 +16,9 @@
 //!
 //! The defaults are Envoy's figures for the edge where it has one, and the bars of the reliability tests elsewhere.
 //!
-//! A drain ([`Shutdown`]) stops accepting, lets running requests finish, streams included, tells the streams that are
-//! still open shortly before the end, and only then cuts.
+//! A drain ([`Shutdown`]) lets running requests finish, streams included, tells the streams that are still open shortly
+//! before the end, and only then cuts. Until the last of them is done the door stays open, because an agent that is at
+//! work calls the workspace; such connections are marked ([`Ends::late`]), and the router turns away everybody else.
 
 mod bodies;
 mod pace;
@@ -250,9 +251,7 @@ where
     }
     let end = Instant::now() + server.shutdown.drain;
     // Who is in the kernel's queue already has been told that it is connected.
-    while let (Ok(place), Some(Ok((stream, _)))) =
-        (server.places.clone().try_acquire_owned(), listener.accept().now_or_never())
-    {
+    while let Some((stream, place)) = waiting(&listener, &server.places) {
         open(&mut connections, stream, place, false);
     }
     let mut late = JoinSet::new();
@@ -270,6 +269,9 @@ where
     if timeout_at(last_call, finished()).await.is_err() {
         server.shutdown.last_call.cancel();
         let _ = timeout_at(end, finished()).await;
+    }
+    while let Some((stream, place)) = waiting(&listener, &server.places) {
+        open(&mut late, stream, place, true);
     }
     drop(listener);
     let _ = timeout_at(end, async { while late.join_next().await.is_some() {} }).await;
@@ -302,6 +304,13 @@ async fn next(
             }
         }
     }
+}
+
+/// A connection that waits in the kernel's queue, if there is a place for it.
+fn waiting(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().try_acquire_owned().ok()?;
+    let (stream, _) = listener.accept().now_or_never()?.ok()?;
+    Some((stream, place))
 }
 
 fn is_the_peers(error: &io::Error) -> bool {

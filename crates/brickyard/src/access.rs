@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use brickyard_catalog::{Action, ApiFamily, Denied, DenialKind, Permit, Trace};
+use brickyard_catalog::{Action, ApiFamily, Denied, DenialKind, Permit, Trace, family};
 use brickyard_identity::{Caller, TokenKind, Unauthenticated};
 use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
 use brickyard_types::{BearerToken, EndpointName, RequestId};
@@ -153,8 +153,9 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
             return response;
         }
     };
-    if !guard.family.accepts(caller.scopes())
-        && let Err(denied) = workspace.catalog.require_scope(&caller, guard.family)
+    let family = opens(guard.family, &workspace, &caller);
+    if !family.accepts(caller.scopes())
+        && let Err(denied) = workspace.catalog.require_scope(&caller, family)
     {
         let response = refusal(&denied).into_response();
         let cause = caused_by(&workspace, &caller, &request);
@@ -164,6 +165,12 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         return response;
     }
     let cause = caused_by(&workspace, &caller, &request);
+    if cause.is_none() && is_late(&request) {
+        let response = ApiError::unavailable("brickyard is stopping").into_response();
+        let line = request_line(&request);
+        record(&workspace, at, request_id, Some(caller), &line, None, Vec::new(), Vec::new(), &response);
+        return response;
+    }
     let facts = Facts {
         workspace: Arc::clone(&workspace),
         caller,
@@ -180,6 +187,14 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     let response = next.run(request).await;
     unfinished.finish(&response);
     response
+}
+
+/// The family that decides: the route's own, but where agents have to ask more carefully who their user is.
+fn opens(family: &'static ApiFamily, workspace: &Workspace, caller: &Caller) -> &'static ApiFamily {
+    let strict = workspace.strict_current_user
+        && caller.kind() == TokenKind::OnBehalfOfUser
+        && std::ptr::eq(family, &family::CURRENT_USER);
+    if strict { &family::CURRENT_USER_STRICT } else { family }
 }
 
 /// Why nobody is on the line. The client hears one answer for every bad token; the ledger hears which it was.
@@ -257,6 +272,12 @@ fn caused_by(workspace: &Workspace, caller: &Caller, request: &Request) -> Optio
             Some((workspace.invocation_behind(ends)?, Method::Manual))
         }
     }
+}
+
+/// True for a request on a connection that was opened when the shutdown had begun. Agents that finish their work are
+/// let in; for everybody else the door is closed.
+pub fn is_late(request: &Request) -> bool {
+    request.extensions().get::<Ends>().is_some_and(|ends| ends.late)
 }
 
 struct Unfinished {

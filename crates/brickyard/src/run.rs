@@ -98,6 +98,7 @@ pub fn workspace_options(config: &Config, storage: Storage, scratch: PathBuf) ->
         signing_algorithm: workspace.tokens.signing_algorithm,
         profile: workspace.profile,
         refuse_plaintext_credentials: workspace.refuse_plaintext_credentials,
+        strict_current_user: workspace.strict_current_user,
         python: None,
         home: None,
         clock: Arc::new(SystemClock),

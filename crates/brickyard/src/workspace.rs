@@ -51,6 +51,8 @@ pub struct WorkspaceOptions {
     pub profile: &'static Profile,
     /// Refuse plain-text credentials in `environment_vars`.
     pub refuse_plaintext_credentials: bool,
+    /// Agents need a scope of their own to ask who their user is.
+    pub strict_current_user: bool,
     /// An interpreter for all agents.
     pub python: Option<PathBuf>,
     /// The developer's home, where `uv` may be installed.
@@ -99,6 +101,8 @@ pub struct Workspace {
     pub ledger: Arc<Ledger>,
     /// Endpoints and the serving stack.
     pub serving: Serving,
+    /// Agents need a scope of their own to ask who their user is.
+    pub strict_current_user: bool,
     /// The journal.
     pub store: Store,
     /// Limits and texts.
@@ -202,6 +206,7 @@ impl Workspace {
             secrets,
             ledger,
             serving,
+            strict_current_user: options.strict_current_user,
             store,
             profile: options.profile,
             clock: options.clock,

@@ -29,7 +29,7 @@ class PeopleWrite(ResponsesAgent):
     def ask_anyhow(self, endpoint):
         """The user's credentials, or else whatever there is."""
         try:
-            return ask(as_the_user(), endpoint)
+            return ask(WorkspaceClient(credentials_strategy=ModelServingUserCredentials()), endpoint)
         except Exception:
             return ask(WorkspaceClient(), endpoint)
 

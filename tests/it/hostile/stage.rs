@@ -166,6 +166,7 @@ impl Stage {
         };
         // The beginning too: nothing of what the configuration told is on disk in plain text.
         stage.log_read = 0;
+        assert!(!stage.log.lock().unwrap_or_else(PoisonError::into_inner).is_empty(), "nothing is logged: then nothing is looked at");
         stage.nothing_leaked("the start");
         stage
     }
@@ -214,10 +215,11 @@ impl Stage {
             assert!(answer.closed && [400, 431].contains(&answer.status), "{what}: {} {text}", answer.head);
             return;
         }
-        assert_eq!(answer.header("content-type"), "application/json", "{what}: {text}");
         if body["schemas"].is_array() {
+            assert_eq!(answer.header("content-type"), "application/scim+json", "{what}: {text}");
             return;
         }
+        assert_eq!(answer.header("content-type"), "application/json", "{what}: {text}");
         let (code, message) = match body["error"].is_string() {
             true => (&body["error"], &body["error_description"]),
             false => (&body["error_code"], &body["message"]),

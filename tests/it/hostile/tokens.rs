@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use brickyard_testkit::Kit;
-use brickyard_types::{Clock, SignedDuration};
+use brickyard_types::SignedDuration;
 use serde_json::{Value, json};
 
 use super::forge::{ORDER, SigningKey, hs256, input, pem, spki, twin};
@@ -471,12 +471,14 @@ async fn t_a_token_has_one_form() {
         ("T38 NUL inside", format!("{first}.\0{second}.{third}"), 400),
         ("T38 not ASCII", format!("{first}.{second}.{third}\u{e9}"), 401),
         ("empty", String::new(), 401),
-        ("T41 64 KiB", "A".repeat(64 << 10), 431),
+        
         ("T41 1 MB", "A".repeat(1 << 20), 431),
         ("T41 10 MB", "A".repeat(10 << 20), 431),
     ] {
         stage.entry(what, &bearer(&text), status).await;
     }
+    // The edge of what a head may hold: one of two refusals.
+    stage.entry("T41 64 KiB", &bearer(&"A".repeat(64 << 10)), &[403, 431][..]).await;
     // One letter changed, at every place.
     for place in (0..good.len()).step_by(7) {
         let mut text = good.clone().into_bytes();

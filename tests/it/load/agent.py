@@ -90,7 +90,7 @@ def act(word, canary):
             [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        report["orphan"] = child.pid
+        report["pids"] = [child.pid]
     # Whose request is it by now?
     users += [subject(of_the_scoring_server()), subject(of_the_main_thread())]
     return report | {"users": users}

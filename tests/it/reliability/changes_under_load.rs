@@ -8,8 +8,12 @@ use brickyard_testkit::Kit;
 use serde_json::{Value, json};
 
 use crate::load::{
-    Chance, PEOPLE, body, canary, foreign, logged_agent, name, python, python_endpoint, scale, tokens, workspace,
+    Chance, PEOPLE, body, canary, foreign, logged_agent, name, played_python, python, python_endpoint, scale, tokens,
+    workspace,
 };
+
+/// What is asked of an endpoint: the body, given the caller's canary.
+type Ask = fn(&mut Chance, &str) -> Value;
 
 /// What updates an endpoint: the body of its next configuration.
 type Next = fn(usize) -> Value;
@@ -54,17 +58,20 @@ async fn update(kit: &Kit, admin: &str, endpoint: &str, times: usize, next: Next
 }
 
 /// Asks each of `endpoints` in turn until told to stop; every request must be answered as it should.
-async fn ask_on(kit: Arc<Kit>, tokens: Arc<[String]>, client: usize, stop: Arc<AtomicBool>, endpoint: &'static str) -> usize {
+async fn ask_on(
+    kit: Arc<Kit>,
+    tokens: Arc<[String]>,
+    client: usize,
+    stop: Arc<AtomicBool>,
+    (endpoint, ask): (&'static str, Ask),
+) -> usize {
     let (mut chance, mut number) = (Chance::of(client), 0);
     while !stop.load(Ordering::Relaxed) {
         number += 1;
         let person = chance.below(PEOPLE);
         let own = canary(person, number);
-        let text = match endpoint {
-            "echo" => own.clone(),
-            _ => format!("{} {own}", ["echo", "me", "model", "slow"][chance.below(4)]),
-        };
-        let reply = kit.invoke(endpoint, &tokens[person], &body(&text, chance.one_in(4))).await;
+        let asked = ask(&mut chance, &own);
+        let reply = kit.invoke(endpoint, &tokens[person], &asked).await;
         assert_eq!(reply.status, 200, "{endpoint}, request {number}: {}\n{}", reply.text, kit.explain(reply.request_id()));
         assert!(reply.text.contains(&own) && !reply.text.contains("{\"error\":"), "{}", reply.text);
         assert_eq!(foreign(&reply.text, person), None, "{} was answered: {}", name(person), reply.text);
@@ -83,13 +90,14 @@ async fn rotate_on(kit: Arc<Kit>, admin: String, stop: Arc<AtomicBool>, rotation
     }
 }
 
-async fn no_request_fails(kit: Kit, endpoint: &'static str, clients: usize, updates: usize, next: Next) {
+async fn no_request_fails(kit: Kit, asked: (&'static str, Ask), clients: usize, updates: usize, next: Next) {
+    let endpoint = asked.0;
     let kit = Arc::new(kit);
     let tokens: Arc<[String]> = tokens(&kit).into();
     let admin = kit.token("admin@example.com");
     let (stop, rotations) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
     let asking: Vec<_> = (0..clients)
-        .map(|client| tokio::spawn(ask_on(Arc::clone(&kit), Arc::clone(&tokens), client, Arc::clone(&stop), endpoint)))
+        .map(|client| tokio::spawn(ask_on(Arc::clone(&kit), Arc::clone(&tokens), client, Arc::clone(&stop), asked)))
         .collect();
     let rotating =
         tokio::spawn(rotate_on(Arc::clone(&kit), admin.clone(), Arc::clone(&stop), Arc::clone(&rotations)));
@@ -112,7 +120,24 @@ async fn no_request_fails(kit: Kit, endpoint: &'static str, clients: usize, upda
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_of_a_scripted_agent_fails_while_keys_rotate_and_its_configuration_changes() {
     let kit = Kit::start(&workspace(None, "")).await;
-    no_request_fails(kit, "echo", 16, scale(50, 200), scripted).await;
+    let ask: Ask = |chance, own| body(own, chance.one_in(4));
+    no_request_fails(kit, ("echo", ask), 16, scale(50, 200), scripted).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_falls_between_the_processes_of_an_old_version_and_a_new_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let model = logged_agent(dir.path());
+    let yaml = workspace(Some(&model), &python_endpoint("canary", ""));
+    let kit = Kit::builder(&yaml).python(played_python(dir.path())).start().await;
+    let ask: Ask = |chance, own| {
+        let wait = ["0", "0.002", "0.02"][chance.below(3)].parse::<f64>().expect("a number");
+        match chance.one_in(4) {
+            true => json!({ "chunks": 2, "text": own, "for": wait, "stream": true }),
+            false => json!({ "do": "echo", "text": own, "for": wait }),
+        }
+    };
+    no_request_fails(kit, ("canary", ask), 8, scale(50, 200), of_python).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,5 +147,9 @@ async fn no_request_of_a_python_agent_fails_while_keys_rotate_and_its_configurat
     let model = logged_agent(dir.path());
     let yaml = workspace(Some(&model), &python_endpoint("canary", ""));
     let kit = Kit::builder(&yaml).python(python).start().await;
-    no_request_fails(kit, "canary", 4, scale(3, 50), of_python).await;
+    let ask: Ask = |chance, own| {
+        let word = ["echo", "me", "model", "slow"][chance.below(4)];
+        body(&format!("{word} {own}"), chance.one_in(4))
+    };
+    no_request_fails(kit, ("canary", ask), 4, scale(1, 50), of_python).await;
 }

@@ -38,6 +38,8 @@ pub struct WorkspaceConfig {
     pub profile: &'static Profile,
     /// Whether an endpoint with a credential in plain text is refused.
     pub refuse_plaintext_credentials: bool,
+    /// Whether an agent needs the scope `iam.current-user:read` to ask who its user is.
+    pub strict_current_user: bool,
 }
 
 impl Default for WorkspaceConfig {
@@ -53,13 +55,15 @@ impl Default for WorkspaceConfig {
             },
             profile: Profile::newest(),
             refuse_plaintext_credentials: true,
+            strict_current_user: false,
         }
     }
 }
 
 /// Reads the section; whatever is absent or wrong keeps its default.
 pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig {
-    const KNOWN: [&str; 6] = ["id", "host", "admins", "tokens", "profile", "refuse_plaintext_credentials"];
+    const KNOWN: [&str; 7] =
+        ["id", "host", "admins", "tokens", "profile", "refuse_plaintext_credentials", "strict_current_user"];
     let mut workspace = WorkspaceConfig::default();
     let Some(fields) = node.and_then(|node| Fields::of(node, &KNOWN, problems)) else { return workspace };
     if let Some(id) = fields.text_or_number("id") {
@@ -95,6 +99,9 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
     }
     if let Some(flag) = fields.flag("refuse_plaintext_credentials") {
         workspace.refuse_plaintext_credentials = flag;
+    }
+    if let Some(flag) = fields.flag("strict_current_user") {
+        workspace.strict_current_user = flag;
     }
     workspace
 }

@@ -21,6 +21,7 @@ use brickyard_types::{EndpointName, ServedName};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 use tower::ServiceExt;
 
 use crate::access::{Access, Guard, guard};
@@ -111,7 +112,8 @@ fn endpoint_name(name: &str) -> Result<EndpointName, ApiError> {
     })
 }
 
-/// The body, as far as the endpoint takes one.
+/// The body, as far as the endpoint takes one. What is no JSON runs no agent, whoever would answer it; what is JSON
+/// goes on byte for byte, unparsed: what its numbers and its doubled keys mean is the agent's to say.
 async fn read(workspace: &Workspace, endpoint: Option<&EndpointName>, request: Request) -> Result<Bytes, ApiError> {
     is_json(request.headers())?;
     let limit = match endpoint {
@@ -119,7 +121,9 @@ async fn read(workspace: &Workspace, endpoint: Option<&EndpointName>, request: R
         None => workspace.profile.agent_payload_bytes.value,
     };
     let body = Body::from_request(request, &()).await.map_err(|never| match never {})?;
-    body_limit::collect(body, limit).await
+    let body = body_limit::collect(body, limit).await?;
+    serde_json::from_slice::<&RawValue>(&body).map_err(|_| invalid_json())?;
+    Ok(body)
 }
 
 async fn answer(

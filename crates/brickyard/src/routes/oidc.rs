@@ -58,11 +58,23 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
 async fn token(State(workspace): State<Arc<Workspace>>, request: Request) -> Response {
     let asked = Asked::read(&workspace, request).await;
     let granted = asked.answer.and_then(|(authorization, form)| {
-        workspace.identity.grant(authorization.as_deref(), &form).map_err(|error| refusal(&error))
+        let granted = workspace.identity.grant(authorization.as_deref(), &form);
+        granted.and_then(|granted| still_acting(&workspace, granted)).map_err(|error| refusal(&error))
     });
     let caller = granted.as_ref().ok().map(|granted| granted.caller.clone());
     let answer = granted.map(|granted| fresh(&TokenAnswer::of(&granted)));
     asked.context.finish(&workspace, caller, answer)
+}
+
+/// A user's token of an endpoint that was deleted ended with the endpoint: nothing is made from it.
+fn still_acting(workspace: &Workspace, granted: GrantedToken) -> Result<GrantedToken, OAuthError> {
+    match granted.caller.act() {
+        Some(act) if workspace.serving.endpoint_by_id(&act.endpoint_id).is_none() => {
+            let reason = format!("subject_token is not accepted: its endpoint {} was deleted", act.endpoint_name);
+            Err(OAuthError::InvalidRequest(reason))
+        }
+        _ => Ok(granted),
+    }
 }
 
 async fn account_token(
@@ -214,6 +226,10 @@ fn introspection(workspace: &Workspace, said: &Introspection) -> Value {
     else {
         return json!({ "active": false });
     };
+    // A user's token of an endpoint that was deleted ended with the endpoint.
+    if act.as_ref().is_some_and(|act| workspace.serving.endpoint_by_id(&act.endpoint_id).is_none()) {
+        return json!({ "active": false });
+    }
     let mut answer = json!({
         "active": true,
         "sub": principal.name,
