@@ -1,6 +1,8 @@
 # make run      build, and serve the demo workspace of config/ on http://localhost:8080
 # make test     every test: Rust, and the official Python clients against a running brickyard
 # make lint     formatting and clippy, warnings are errors
+# make bench    every figure against its bar, see tests/bench/README.md
+# make load     the suites of isolation and reliability at their full numbers (hours; BRICKYARD_SEED=n for other chances)
 # make check    parse config/, resolve every reference, bind nothing
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -9,7 +11,7 @@ PYTHON ?= python3
 PYTHONS := $(TARGET)/python
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-rust test-python lint check
+.PHONY: run test test-rust test-python load lint check bench
 
 # `exec`: Ctrl-C and SIGTERM reach brickyard itself, and the weather service sees its parent go.
 run: $(BRICKYARD)
@@ -26,7 +28,8 @@ $(BRICKYARD):
 test: test-rust test-python
 
 test-rust: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
-test-rust: $(PYTHONS)/newest/.ready
+test-rust: export BRICKYARD_BIN = $(BRICKYARD)
+test-rust: $(BRICKYARD) $(PYTHONS)/newest/.ready
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --locked --workspace; \
 	else set -x; cargo test --locked --workspace; fi
 
@@ -35,6 +38,13 @@ test-python: export BRICKYARD_BIN = $(BRICKYARD)
 test-python: $(BRICKYARD) $(PYTHONS)/sdk-0.94/.ready $(PYTHONS)/newest/.ready
 	$(PYTHONS)/sdk-0.94/bin/python -m pytest tests/python
 	$(PYTHONS)/newest/bin/python -m pytest tests/python
+
+# One test at a time: each has the machine to itself, and prints what it did.
+load: export BRICKYARD_LOAD = full
+load: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
+load: export BRICKYARD_BIN = $(BRICKYARD)
+load: $(BRICKYARD) $(PYTHONS)/newest/.ready
+	cargo test --locked -p brickyard-tests --test it -- --test-threads 1 --nocapture isolation:: reliability::
 
 UV = $(or $(shell command -v uv 2>/dev/null),$(PYTHONS)/uv/bin/uv)
 
@@ -47,3 +57,9 @@ $(PYTHONS)/%/.ready: tests/python/%.txt
 lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Two builds: brickyard as it is shipped, and then what it is measured with.
+bench:
+	cargo build --locked --release --bin brickyard
+	cargo build --locked --release --package brickyard-tests --features bench --bin brickyard-bench
+	$(PYTHON) tests/bench/run.py $(BENCH)

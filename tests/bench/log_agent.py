@@ -6,7 +6,7 @@ import sys
 import warnings
 
 warnings.filterwarnings("ignore")
-os.environ["BENCH_TRACING"] = "off"
+os.environ["MLFLOW_TRACE_SAMPLING_RATIO"] = "0"
 
 import mlflow  # noqa: E402
 

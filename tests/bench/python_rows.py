@@ -93,18 +93,19 @@ def settle(process, load):
         seen = process.children()
 
 
-def agents(report, traced):
-    word = "traced" if traced else "untraced"
+def agents(report):
     with ExitStack() as stack:
         start = lambda one: stack.enter_context(one)  # noqa: E731
-        served = lambda name, workers: start(  # noqa: E731
-            brickyard(f"{name} {word}", python(MODEL, PYTHON, workers, traced), patience=180))
-        one, two, grown = served("one worker", 1), served("two workers", 2), served("as deployed", None)
-        loop, (models, server) = start(Loop(traced)), map(start, others(traced))
-        for process in (one, two, grown, loop, models, server):
+        served = {
+            (word, traced): start(brickyard(f"{word} {'traced' if traced else 'untraced'}", python(MODEL, PYTHON, most, traced), patience=180))
+            for traced in (False, True) for word, most in (("one", 1), ("two", 2), ("grown", None)) if not (traced and word == "grown")
+        }
+        loops = {traced: start(Loop(traced)) for traced in (False, True)}
+        peers = {(word, traced): start(one) for traced in (False, True) for word, one in zip(("models", "server"), others(traced))}
+        for process in (*served.values(), *loops.values(), *peers.values()):
             process.wait()
-        tokens = {ours: token_of(ours.url) for ours in (one, two, grown)}
-        paths = {ours: invocations("agent") for ours in tokens} | {models: "/invocations", server: "/invocations"}
+        tokens = {process: token_of(process.url) for process in served.values()}
+        paths = {process: invocations("agent") for process in tokens} | {process: "/invocations" for process in peers.values()}
         for process, path in paths.items():
             check(process.name, lambda n, process=process, path=path: (
                 says(post(process.url, path, asked(f"call {n}"), tokens.get(process))[2]), f"You said: call {n}"))
@@ -113,26 +114,35 @@ def agents(report, traced):
             bearer = f"Bearer {tokens.get(process, 'none')}"
             return wrk(process, paths[process], BODY, bearer, connections=connections, cores=None, **more)
 
-        for process, connections in ((one, 2), (two, 8), (grown, 32)):
-            settle(process, lambda process=process, connections=connections: load(process, connections))
-        workers = {process: process.children() for process in (one, two, grown)}
-        figures = interleave({
-            "loop": loop.rate,
-            "one": lambda: load(one, 2),
-            "two": lambda: load(two, 4 if workers[two] == 2 else 2),
-            "grown": lambda: load(grown, 32),
-            "models": lambda: load(models, 32),
-            "server": lambda: load(server, 32),
-        })
+        for (word, _), process in served.items():
+            settle(process, lambda process=process, many={"one": 2, "two": 8, "grown": 32}[word]: load(process, many, seconds=1))
+        # Without exactly two workers, two calls at a time are what keeps two of them busy.
+        many = {traced: 4 if served["two", traced].children() == 2 else 2 for traced in (False, True)}
+        calls = {("grown", False): lambda: load(served["grown", False], 32)}
+        for traced in (False, True):
+            calls["loop", traced] = loops[traced].rate
+            calls["one", traced] = lambda traced=traced: load(served["one", traced], 2)
+            calls["two", traced] = lambda traced=traced: load(served["two", traced], many[traced])
+            calls["models", traced] = lambda traced=traced: load(peers["models", traced], 32)
+            calls["server", traced] = lambda traced=traced: load(peers["server", traced], 32)
+        figures = interleave(calls)
         rate = {name: [one["rate"] for one in rounds] for name, rounds in figures.items()}
-        workers = {process: process.children() for process in (one, two, grown)}
-        ratio = lambda text, name, than, bar=None: report.ratio(text, rate[name], rate[than], bar)  # noqa: E731
-        report.begin(f"Python ResponsesAgent, {word}, nothing pinned")
-        ratio(f"one worker (2 connections; {workers[one]} seen), against predict in a loop inside Python", "one", "loop", 0.85)
-        how = "4 connections" if workers[two] == 2 else "2 connections, so two at work at once"
-        ratio(f"two workers ({how}; {workers[two]} seen), against one", "two", "one", 1.4)
-        bars = (5.0, 3.0) if not traced else (None, None)
-        ratio("one worker, against mlflow models serve (one worker, 32 connections)", "one", "models", bars[0])
-        ratio("one worker, against MLflow's AgentServer (one process, 32 connections)", "one", "server", bars[1])
-        ratio(f"as deployed, workload_size Small ({workers[grown]} workers, 32 connections), against mlflow models serve", "grown", "models")
-        ratio(f"as deployed, workload_size Small ({workers[grown]} workers, 32 connections), against AgentServer", "grown", "server")
+        workers = {name: process.children() for name, process in served.items()}
+        ratio = lambda text, ours, theirs, bar=None: report.ratio(text, rate[ours], rate[theirs], bar)  # noqa: E731
+        report.begin("Python ResponsesAgent, the same file everywhere, nothing pinned")
+        for traced in (False, True):
+            word = "traced" if traced else "untraced"
+            seen = f"2 connections; {workers['one', traced]} worker(s) seen"
+            ratio(f"{word}: one worker ({seen}), against predict in a loop inside Python", ("one", traced), ("loop", traced), 0.85)
+            seen = f"{many[traced]} connections; {workers['two', traced]} worker(s) seen"
+            ratio(f"{word}: two workers ({seen}), against one", ("two", traced), ("one", traced), 1.4)
+        # brickyard traces when an endpoint asks for it, as Model Serving does; mlflow's servers trace unless told not to.
+        ratio("each as it comes: one worker, against mlflow models serve (32 connections)", ("one", False), ("models", True), 5.0)
+        ratio("each as it comes: one worker, against MLflow's AgentServer (32 connections)", ("one", False), ("server", True), 3.0)
+        grown = f"workload_size Small (32 connections; {workers['grown', False]} workers seen)"
+        ratio(f"each as it comes: {grown}, against mlflow models serve", ("grown", False), ("models", True))
+        ratio(f"each as it comes: {grown}, against AgentServer", ("grown", False), ("server", True))
+        for traced in (False, True):
+            word = "all traced" if traced else "none traced"
+            ratio(f"{word}: one worker, against mlflow models serve", ("one", traced), ("models", traced))
+            ratio(f"{word}: one worker, against AgentServer", ("one", traced), ("server", traced))

@@ -48,8 +48,7 @@ def main():
         with scale_rows.workspace("large workspace", scale_rows.LARGE) as large:
             scale_rows.scale(report, large)
     if "python" in parts:
-        python_rows.agents(report, traced=False)
-        python_rows.agents(report, traced=True)
+        python_rows.agents(report)
     missed = report.table()
     print(f"load average at the end {os.getloadavg()[0]:.2f}; {time.monotonic() - begin:.0f} s in all")
     (SCRATCH / "result.json").write_text(json.dumps(report.rows, indent=1))

@@ -11,7 +11,9 @@ pub use logged::{Logged, python};
 pub fn tells(text: &str, pieces: &[&str]) {
     let mut rest = text;
     for piece in pieces {
-        let Some(at) = rest.find(piece) else { panic!("{piece:?} is not (or not after the others) in\n{text}") };
+        let Some(at) = rest.find(piece) else {
+            panic!("{piece:?} is not (or not after the others) in\n{text}")
+        };
         rest = &rest[at + piece.len()..];
     }
 }

@@ -124,7 +124,16 @@ async fn an_agent_that_declares_nothing_gets_no_credential() {
     assert_eq!(invoke(&kit, "plain", &kit.token(ANA)).await.status, 200);
     assert_eq!(
         guest.last().names(),
-        ["accept", "content-length", "content-type", "host", "x-forwarded-email", "x-forwarded-preferred-username", "x-forwarded-user", "x-request-id"]
+        [
+            "accept",
+            "content-length",
+            "content-type",
+            "host",
+            "x-forwarded-email",
+            "x-forwarded-preferred-username",
+            "x-forwarded-user",
+            "x-request-id"
+        ]
     );
     kit.stop().await;
 }
@@ -135,7 +144,8 @@ async fn the_users_token_is_the_callers_cut_down_to_what_was_declared() {
     let guest = Guest::start().await;
     let clock = Arc::new(ManualClock::at("2026-11-23T12:00:00Z".parse().expect("a time")));
     let kit = Kit::builder(&workspace(&guest.url)).clock(clock.clone()).start().await;
-    let id = kit.get("/api/2.0/serving-endpoints/guest", &kit.token("admin@example.com")).await.json()["id"].clone();
+    let id = kit.get("/api/2.0/serving-endpoints/guest", &kit.token("admin@example.com")).await.json()["id"]
+        .clone();
     let now = clock.now().as_second();
     let pat = "dapi000000000000000000000000000000aa".to_owned();
     let of = |scopes: &str, life| kit.scoped_token(ANA, scopes, life);
@@ -145,7 +155,11 @@ async fn the_users_token_is_the_callers_cut_down_to_what_was_declared() {
         (of("all-apis", hour), "serving.serving-endpoints sql", 357),
         (of("all-apis", minute), "serving.serving-endpoints sql", 60),
         (of("model-serving", hour), "serving.serving-endpoints", 357),
-        (of("serving.serving-endpoints sql.warehouses", hour), "serving.serving-endpoints sql.warehouses", 357),
+        (
+            of("serving.serving-endpoints sql.warehouses", hour),
+            "serving.serving-endpoints sql.warehouses",
+            357,
+        ),
         (of("serving.serving-endpoints genie files", hour), "serving.serving-endpoints", 357),
         (pat, "serving.serving-endpoints sql", 357),
     ] {
@@ -159,7 +173,10 @@ async fn the_users_token_is_the_callers_cut_down_to_what_was_declared() {
         assert_eq!(given["act"], json!({"sub": id, "endpoint_name": "guest"}));
         assert_eq!((given["iat"].as_i64(), given["exp"].as_i64()), (Some(now), Some(now + ends_in)));
         let system = claims(guest.last().header("x-brickyard-passthrough-token"));
-        assert_eq!((&system["scope"], &system["act"], system["exp"].as_i64()), (&json!("all-apis"), &Value::Null, Some(now + 3600)));
+        assert_eq!(
+            (&system["scope"], &system["act"], system["exp"].as_i64()),
+            (&json!("all-apis"), &Value::Null, Some(now + 3600))
+        );
         assert_ne!(system["sub"], ANA);
     }
     kit.stop().await;
@@ -173,7 +190,9 @@ async fn each_call_has_a_token_of_its_own_and_the_ledger_knows_it_by_its_jti() {
     let (of_ana, system) = (guest.last(), guest.last().header("x-brickyard-passthrough-token").to_owned());
     let second = invoke(&kit, "guest", &kit.token("ben@example.com")).await;
     let of_ben = guest.last();
-    let jti = |received: &crate::agents::Received| claims(received.header("x-forwarded-access-token"))["jti"].as_str().expect("an id").to_owned();
+    let jti = |received: &crate::agents::Received| {
+        claims(received.header("x-forwarded-access-token"))["jti"].as_str().expect("an id").to_owned()
+    };
     assert_ne!(jti(&of_ana), jti(&of_ben));
     assert_eq!(claims(of_ben.header("x-forwarded-access-token"))["sub"], "ben@example.com");
 
@@ -201,7 +220,10 @@ async fn each_call_has_a_token_of_its_own_and_the_ledger_knows_it_by_its_jti() {
     // The endpoint's own principal: the declared resource, and nothing else, whoever called.
     assert_eq!(invoke(&kit, "travel-model", &system).await.status, 200);
     let undeclared = invoke(&kit, "plain", &system).await;
-    assert_eq!(undeclared.refusal(), "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint plain.");
+    assert_eq!(
+        undeclared.refusal(),
+        "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint plain."
+    );
     kit.stop().await;
 }
 
@@ -210,7 +232,12 @@ async fn each_call_has_a_token_of_its_own_and_the_ledger_knows_it_by_its_jti() {
 async fn a_users_token_through_two_agents_says_who_acted() {
     let guest = Guest::start().await;
     let kit = Kit::start(&workspace(&guest.url)).await;
-    assert_eq!(invoke(&kit, "guest", &kit.scoped_token(ANA, "model-serving", SignedDuration::from_hours(1))).await.status, 200);
+    assert_eq!(
+        invoke(&kit, "guest", &kit.scoped_token(ANA, "model-serving", SignedDuration::from_hours(1)))
+            .await
+            .status,
+        200
+    );
     let first = guest.last().header("x-forwarded-access-token").to_owned();
     assert_eq!(invoke(&kit, "next", &first).await.status, 200);
     let second = claims(guest.last().header("x-forwarded-access-token"));
@@ -241,12 +268,16 @@ async fn an_agents_tokens_end_with_what_they_stand_on() {
     tells(&kit.explain(reply.request_id()), &["hint: the token has expired"]);
 
     // The personal access token that it was made from.
-    let made = kit.post("/api/2.0/token/create", &kit.token(ANA), &json!({"lifetime_seconds": 600})).await.json();
+    let made =
+        kit.post("/api/2.0/token/create", &kit.token(ANA), &json!({"lifetime_seconds": 600})).await.json();
     invoke(&kit, "guest", made["token_value"].as_str().expect("a token")).await;
     let token = guest.last().header("x-forwarded-access-token").to_owned();
     assert_eq!(kit.get(me, &token).await.status, 200);
     let id = &made["token_info"]["token_id"];
-    assert_eq!(kit.post("/api/2.0/token/delete", &kit.token(ANA), &json!({"token_id": id})).await.status, 200);
+    assert_eq!(
+        kit.post("/api/2.0/token/delete", &kit.token(ANA), &json!({"token_id": id})).await.status,
+        200
+    );
     let reply = kit.get(me, &token).await;
     assert_eq!(reply.refusal(), ended);
     tells(&kit.explain(reply.request_id()), &["hint: the token was revoked"]);
@@ -257,19 +288,26 @@ async fn an_agents_tokens_end_with_what_they_stand_on() {
     kit.workspace.identity.set_active(kit.principal("ben@example.com").id, false).await.expect("disabled");
     let reply = kit.get(me, &token).await;
     assert_eq!(reply.refusal(), ended);
-    tells(&kit.explain(reply.request_id()), &["hint: the token's principal is disabled: enable its principal"]);
+    tells(
+        &kit.explain(reply.request_id()),
+        &["hint: the token's principal is disabled: enable its principal"],
+    );
 
     // The endpoint: its principal's token and the user's token of the call that runs.
     invoke(&kit, "guest", &kit.token(ANA)).await;
     let received = guest.last();
-    let (user, system) = (received.header("x-forwarded-access-token"), received.header("x-brickyard-passthrough-token"));
+    let (user, system) =
+        (received.header("x-forwarded-access-token"), received.header("x-brickyard-passthrough-token"));
     assert_eq!(kit.get(me, user).await.status, 200);
     assert_eq!(kit.get(me, system).await.status, 200);
     assert_eq!(kit.delete("/api/2.0/serving-endpoints/guest", &admin).await.status, 200);
     assert_eq!(kit.get(me, system).await.refusal(), ended);
     let reply = kit.get(me, user).await;
     assert_eq!(reply.refusal(), ended);
-    tells(&kit.explain(reply.request_id()), &["hint: the token was minted for endpoint guest, which was deleted"]);
+    tells(
+        &kit.explain(reply.request_id()),
+        &["hint: the token was minted for endpoint guest, which was deleted"],
+    );
     kit.stop().await;
 }
 
@@ -285,7 +323,14 @@ async fn a_right_taken_from_the_creator_stops_the_endpoint_that_lends_it() {
     let asked = guest.asked();
     let reply = invoke(&kit, "guest", &ana).await;
     assert_eq!(reply.status, 403, "{}", reply.text);
-    tells(&reply.text, &["PERMISSION_DENIED", "the endpoint's creator no longer holds what the agent declared", "WEATHER_KEY {{secrets/travel/weather}}"]);
+    tells(
+        &reply.text,
+        &[
+            "PERMISSION_DENIED",
+            "the endpoint's creator no longer holds what the agent declared",
+            "WEATHER_KEY {{secrets/travel/weather}}",
+        ],
+    );
     assert_eq!(guest.asked(), asked, "nothing runs with less than was declared");
     tells(&kit.explain(reply.request_id()), &["REFUSED 403", "no longer holds"]);
     assert_eq!(kit.post("/api/2.0/secrets/acls/put", &admin, &acl("READ")).await.status, 200);
@@ -305,11 +350,27 @@ async fn what_an_agent_elsewhere_answers_is_passed_on_or_named() {
         (Answer::json(422, r#"{"detail":"no city"}"#), "422", r#"{"detail":"no city"}"#),
         (Answer::json(429, r#"{"error":"slow down"}"#), "429", r#"{"error":"slow down"}"#),
         (Answer::text(404, "text/html", "<p>no</p>"), "404", "The agent refused: it answered 404 Not Found"),
-        (Answer::text(200, "text/plain", "hello"), "502", "the agent at its own address failed: its answer is not JSON"),
-        (Answer::json(500, r#"{"detail":"a secret"}"#), "502", "the agent at its own address failed: it answered 500 Internal Server Error"),
+        (
+            Answer::text(200, "text/plain", "hello"),
+            "502",
+            "the agent at its own address failed: its answer is not JSON",
+        ),
+        (
+            Answer::json(500, r#"{"detail":"a secret"}"#),
+            "502",
+            "the agent at its own address failed: it answered 500 Internal Server Error",
+        ),
         // A redirect would carry the credentials to somebody else.
-        (Answer::json(307, "{}"), "502", "the agent at its own address failed: it answered 307 Temporary Redirect"),
-        (Answer::json(200, r#"{"half":"#).breaking_off(), "502", "the agent at its own address failed: its answer broke off"),
+        (
+            Answer::json(307, "{}"),
+            "502",
+            "the agent at its own address failed: it answered 307 Temporary Redirect",
+        ),
+        (
+            Answer::json(200, r#"{"half":"#).breaking_off(),
+            "502",
+            "the agent at its own address failed: its answer broke off",
+        ),
     ];
     for (answer, status, said) in table {
         guest.answers(answer);
@@ -326,8 +387,14 @@ async fn what_an_agent_elsewhere_answers_is_passed_on_or_named() {
 async fn an_agent_that_is_not_there_is_a_502_that_says_so() {
     let kit = Kit::start(&workspace("http://127.0.0.1:1")).await;
     let reply = invoke(&kit, "plain", &kit.token(ANA)).await;
-    assert_eq!(reply.refusal(), "502 \"INTERNAL_ERROR\" the agent at its own address failed: it cannot be reached");
-    tells(&kit.explain(reply.request_id()), &["FAILED 502", "failed: the agent at its own address failed: it cannot be reached"]);
+    assert_eq!(
+        reply.refusal(),
+        "502 \"INTERNAL_ERROR\" the agent at its own address failed: it cannot be reached"
+    );
+    tells(
+        &kit.explain(reply.request_id()),
+        &["FAILED 502", "failed: the agent at its own address failed: it cannot be reached"],
+    );
     kit.stop().await;
 }
 
@@ -341,10 +408,19 @@ async fn a_stream_is_data_lines_and_done() {
     let sent = ": a comment\r\nevent: response.output_text.delta\r\nid: 1\r\ndata: {\"delta\":\"a\"}\r\n\r\nretry: 5\ndata:{\"delta\":\"b\"}\n\ndata: [DONE]\n\ndata: {\"after\":\"the end\"}\n\n";
     let broken = Answer::text(200, "text/event-stream", "data: {\"delta\":\"a\"}\n\n").breaking_off();
     for (answer, received) in [
-        (Answer::text(200, "text/event-stream; charset=utf-8", sent), "data: {\"delta\":\"a\"}\n\ndata: {\"delta\":\"b\"}\n\ndata: [DONE]\n\n"),
-        (Answer::text(200, "text/event-stream", "data: {\"unfinished\":1}"), "data: {\"unfinished\":1}\n\ndata: [DONE]\n\n"),
+        (
+            Answer::text(200, "text/event-stream; charset=utf-8", sent),
+            "data: {\"delta\":\"a\"}\n\ndata: {\"delta\":\"b\"}\n\ndata: [DONE]\n\n",
+        ),
+        (
+            Answer::text(200, "text/event-stream", "data: {\"unfinished\":1}"),
+            "data: {\"unfinished\":1}\n\ndata: [DONE]\n\n",
+        ),
         (Answer::text(200, "text/event-stream", ""), "data: [DONE]\n\n"),
-        (broken, "data: {\"delta\":\"a\"}\n\ndata: {\"error\":\"the agent at its own address failed: its answer broke off\"}\n\ndata: [DONE]\n\n"),
+        (
+            broken,
+            "data: {\"delta\":\"a\"}\n\ndata: {\"error\":\"the agent at its own address failed: its answer broke off\"}\n\ndata: [DONE]\n\n",
+        ),
     ] {
         guest.answers(answer);
         let reply = kit.invoke("plain", &kit.token(ANA), &body).await;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::agents::{Logged, tells};
 
+mod refusals;
+
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 const CAROL: &str = "carol@example.com";
 const ANA: &str = "ana@example.com";
@@ -43,7 +45,8 @@ fn declaring(name: &str, resources: Value) -> Value {
 }
 
 async fn create(kit: &Kit, who: &str, name: &str, entities: Vec<Value>) -> Reply {
-    kit.post(ENDPOINTS, &kit.token(who), &json!({"name": name, "config": {"served_entities": entities}})).await
+    kit.post(ENDPOINTS, &kit.token(who), &json!({"name": name, "config": {"served_entities": entities}}))
+        .await
 }
 
 async fn state(kit: &Kit, name: &str) -> Value {
@@ -63,214 +66,13 @@ async fn said(kit: &Kit, name: &str) -> String {
     reply.json()["choices"][0]["message"]["content"].as_str().unwrap_or(&reply.text).to_owned()
 }
 
-#[tokio::test]
-async fn a_scope_that_model_serving_does_not_hand_out_is_refused_in_databricks_words() {
-    let kit = Kit::start(WORKSPACE).await;
-    let mut asking = entity("asking");
-    asking["auth_policy"] = json!({"system_auth_policy": {}, "user_auth_policy": {"api_scopes": ["files", "sql", "all-apis", "files"]}});
-    let refused = "Invalid user API scope(s) specified for model: asking. Invalid scopes: all-apis, files. Allowed scopes are: \
-        sql, sql.statement-execution, sql.warehouses, mcp.genie, mcp.external, mcp.sql, mcp.vectorsearch, mcp.functions, \
-        catalog.connections, vector-search, vectorsearch.vector-search-indexes, vectorsearch.vector-search-endpoints, \
-        iam.current-user:read, iam.access-control:read, dashboards.genie, genie, ai-gateway, unity-catalog, apps.apps, apps, \
-        model-serving, serving.serving-endpoints, workspace.workspace";
-    let reply = create(&kit, CAROL, "asking", vec![asking.clone()]).await;
-    assert_eq!(reply.refusal(), format!("400 \"INVALID_PARAMETER_VALUE\" {refused}"));
-    assert_eq!(kit.get(&format!("{ENDPOINTS}/asking"), &kit.token(CAROL)).await.status, 404, "nothing was made");
-    // An update is held to the same, and what served goes on.
-    let reply = kit.put(&format!("{ENDPOINTS}/mine/config"), &kit.token(CAROL), &json!({"served_entities": [asking]})).await;
-    assert_eq!(reply.refusal(), format!("400 \"INVALID_PARAMETER_VALUE\" {refused}"));
-    assert_eq!(said(&kit, "mine").await, "mine");
-    kit.stop().await;
-}
-
-/// A logged model names itself in the refusal, as registered.
-#[tokio::test]
-async fn a_logged_model_with_such_a_scope_is_refused_by_its_registered_name() {
-    let models = Logged::new();
-    models.responses_agent("asking", "", "auth_policy: {system_auth_policy: {}, user_auth_policy: {api_scopes: [jobs]}}");
-    let models = models.path().display();
-    let kit = Kit::start(&format!(
-        "{WORKSPACE}\nregistered_models: [{{name: main.agents.asking, versions: [{{version: \"1\", source: {models}/asking}}]}}]"
-    ))
-    .await;
-    let reply = create(&kit, CAROL, "asking", vec![json!({"entity_name": "main.agents.asking", "entity_version": "1"})]).await;
-    tells(&reply.refusal(), &["400 \"INVALID_PARAMETER_VALUE\" Invalid user API scope(s) specified for model: main.agents.asking. Invalid scopes: jobs. Allowed scopes are: "]);
-    let reply = create(&kit, CAROL, "asking", vec![json!({"entity_name": "main.agents.asking", "entity_version": 7})]).await;
-    assert_eq!(reply.refusal(), "404 \"RESOURCE_DOES_NOT_EXIST\" Model 'main.agents.asking' version '7' does not exist.");
-    kit.stop().await;
-}
-
-#[tokio::test]
-async fn a_creator_who_lacks_rights_is_told_all_of_them_at_once() {
-    let kit = Kit::start(WORKSPACE).await;
-    let mut greedy = declaring("greedy", json!({"serving_endpoint": [{"name": "first"}, {"name": "mine"}, {"name": "second"}, {"name": "absent"}]}));
-    greedy["environment_vars"] = json!({
-        "ALLOWED": "{{secrets/open/key}}",
-        "CLOSED": "{{secrets/closed/key}}",
-        "GONE": "{{secrets/open/gone}}",
-    });
-    let reply = create(&kit, CAROL, "greedy", vec![greedy]).await;
-    assert_eq!(
-        reply.refusal(),
-        "403 \"PERMISSION_DENIED\" The endpoint's creator carol@example.com lacks rights that the agent needs: \
-         serving_endpoint absent: Endpoint 'absent' does not exist. \
-         serving_endpoint first: User does not have permission 'Query' on Endpoint first. \
-         serving_endpoint second: User does not have permission 'Query' on Endpoint second. \
-         environment_vars.CLOSED {{secrets/closed/key}}: User does not have permission 'Read' on Scope closed. \
-         environment_vars.GONE {{secrets/open/gone}}: secret {{secrets/open/gone}} does not exist."
-    );
-    assert_eq!(reply.header("x-brickyard-explain"), format!("/_brickyard/explain/{}", reply.request_id()));
-    tells(
-        &kit.explain(reply.request_id()),
-        &[
-            "REFUSED 403 POST /api/2.0/serving-endpoints",
-            "fix: grant CAN_QUERY on serving endpoint first: permissions: [{user_name: carol@example.com, permission_level: CAN_QUERY}]",
-            "fix: grant CAN_QUERY on serving endpoint second",
-            "fix: databricks secrets put-acl closed carol@example.com READ",
-            "hint: serving_endpoint absent: Endpoint 'absent' does not exist.",
-        ],
-    );
-    // It is the creator's rights that count, whoever updates; and they are checked again.
-    let config = json!({"served_entities": [declaring("mine", json!({"serving_endpoint": [{"name": "first"}]}))]});
-    let reply = kit.put(&format!("{ENDPOINTS}/mine/config"), &kit.token("admin@example.com"), &config).await;
-    assert_eq!(reply.status, 403, "{}", reply.text);
-    tells(&reply.text, &["The endpoint's creator carol@example.com lacks"]);
-    kit.stop().await;
-}
-
-#[tokio::test]
-async fn a_resource_that_brickyard_does_not_stand_in_for_is_refused_by_its_type_and_name() {
-    let kit = Kit::start(WORKSPACE).await;
-    for kind in [
-        "vector_search_index",
-        "sql_warehouse",
-        "function",
-        "genie_space",
-        "table",
-        "uc_connection",
-        "app",
-        "lakebase",
-        "uc_model_service",
-    ] {
-        let reply = create(&kit, CAROL, "reaching", vec![declaring("reaching", json!({kind: [{"name": "main.travel.thing"}]}))]).await;
-        let expected = format!("400 \"INVALID_PARAMETER_VALUE\" brickyard does not stand in for resources of type {kind} yet (declared: main.travel.thing)");
-        assert_eq!(reply.refusal(), expected);
-    }
-    let reply = create(&kit, CAROL, "reaching", vec![declaring("reaching", json!({"databse": [{"name": "x"}]}))]).await;
-    assert_eq!(reply.status, 400, "{}", reply.text);
-    assert!(reply.text.contains("databse"), "{}", reply.text);
-    kit.stop().await;
-}
-
-#[tokio::test]
-async fn a_credential_in_plain_text_is_refused_with_a_hint_unless_that_is_switched_off() {
-    let table = [
-        ("WEATHER_TOKEN", "hunter22", Some("the name says that it holds a credential")),
-        ("GREETING", "dapi0123456789abcdef0123456789abcdef", Some("the value looks like a Databricks personal access token")),
-        ("DATABASE_URL", "postgres://carol:rain@db/travel", Some("the value looks like a URL with a password")),
-        ("MAX_TOKENS", "4096", None),
-        ("TOKEN_URL", "http://localhost/oidc/v1/token", None),
-        ("WEATHER_KEY", "{{secrets/open/key}}", None),
-    ];
-    let lenient = WORKSPACE.replace("workspace: {", "workspace: {refuse_plaintext_credentials: false, ");
-    let (strict, lenient) = (Kit::start(WORKSPACE).await, Kit::start(&lenient).await);
-    for (number, (variable, value, reason)) in table.into_iter().enumerate() {
-        let name = format!("plain-{number}");
-        let mut plain = entity(&name);
-        plain["environment_vars"] = json!({variable: value});
-        let reply = create(&strict, CAROL, &name, vec![plain.clone()]).await;
-        match reason {
-            Some(reason) => {
-                assert_eq!(
-                    reply.refusal(),
-                    format!(
-                        "400 \"INVALID_PARAMETER_VALUE\" environment_vars.{variable}: {reason}, and it is in plain text; put it into a secret \
-                         scope and write {{{{secrets/<scope>/<key>}}}} (or set workspace.refuse_plaintext_credentials: false)"
-                    )
-                );
-                assert!(!reply.text.contains(value), "the value is not repeated");
-            }
-            None => assert_eq!(reply.status, 200, "{variable}: {}", reply.text),
-        }
-        assert_eq!(create(&lenient, CAROL, &name, vec![plain]).await.status, 200, "{variable}");
-    }
-    strict.stop().await;
-    lenient.stop().await;
-}
-
-#[tokio::test]
-async fn names_and_numbers_are_held_to_the_documented_limits() {
-    let kit = Kit::start(WORKSPACE).await;
-    let with_variables = |count: usize, name: &str| {
-        let mut many = entity(name);
-        many["environment_vars"] = (0..count).map(|number| (format!("V{number}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
-        many
-    };
-    let many = |count: usize| (0..count).map(|number| entity(&format!("e{number}"))).collect::<Vec<_>>();
-    let shares = |first: u8, second: u8| json!({"routes": [
-        {"served_entity_name": "a", "traffic_percentage": first},
-        {"served_model_name": "b", "traffic_percentage": second},
-    ]});
-    let body = |name: &str, entities: Vec<Value>, traffic: Value| json!({"name": name, "config": {"served_entities": entities, "traffic_config": traffic}});
-    let two = || vec![entity("a"), entity("b")];
-    let twice = json!({"routes": [{"served_entity_name": "a", "traffic_percentage": 50}, {"served_entity_name": "a", "traffic_percentage": 50}]});
-    let refused = [
-        (body("one", vec![with_variables(31, "e")], Value::Null), "400 \"INVALID_PARAMETER_VALUE\" served entity 'e' has 31 environment variables; the limit is 30"),
-        (body("one", many(16), Value::Null), "400 \"INVALID_PARAMETER_VALUE\" served_models cannot contain more than 15 elements"),
-        (body("one", vec![], Value::Null), "400 \"INVALID_PARAMETER_VALUE\" served_entities cannot be empty"),
-        (body("mine", vec![entity("e")], Value::Null), "400 \"RESOURCE_ALREADY_EXISTS\" Endpoint with name 'mine' already exists."),
-        (body("one", vec![entity("e"), entity("e")], shares(50, 50)), "400 \"INVALID_PARAMETER_VALUE\" served entity name 'e' is used twice"),
-        (body("one", two(), Value::Null), "400 \"INVALID_PARAMETER_VALUE\" traffic_config is needed when there is more than one served entity"),
-        (body("one", two(), shares(50, 49)), "400 \"INVALID_PARAMETER_VALUE\" the traffic percentages sum up to 99, and must to 100"),
-        (body("one", two(), twice), "400 \"INVALID_PARAMETER_VALUE\" traffic_config names 'a' twice"),
-        (body("one", vec![entity("a")], shares(50, 50)), "400 \"INVALID_PARAMETER_VALUE\" traffic_config names 'b', which is not served"),
-        (json!({"name": "one"}), "400 \"INVALID_PARAMETER_VALUE\" config is required"),
-    ];
-    for (body, expected) in refused {
-        assert_eq!(kit.post(ENDPOINTS, &kit.token(CAROL), &body).await.refusal(), expected);
-    }
-    for name in ["", "with space", "with/slash", "../up", "ünï", &"x".repeat(64)] {
-        let reply = create(&kit, CAROL, name, vec![entity("e")]).await;
-        assert_eq!((reply.status, reply.json()["error_code"].as_str()), (400, Some("INVALID_PARAMETER_VALUE")), "{name}: {}", reply.text);
-    }
-    // The last values that are good.
-    assert_eq!(create(&kit, CAROL, &"x".repeat(63), vec![with_variables(30, "e")]).await.status, 200);
-    let mut routes: Vec<_> = (0..15).map(|number| json!({"served_entity_name": format!("e{number}"), "traffic_percentage": 0})).collect();
-    routes[0]["traffic_percentage"] = json!(100);
-    assert_eq!(kit.post(ENDPOINTS, &kit.token(CAROL), &body("full", many(15), json!({"routes": routes}))).await.status, 200);
-    kit.stop().await;
-}
-
-#[tokio::test]
-async fn a_body_of_4_mb_is_an_agents_limit() {
-    let kit = Kit::start(WORKSPACE).await;
-    let padded = |size: usize| {
-        let body = json!({"messages": [{"role": "user", "content": ""}]}).to_string();
-        let (before, after) = body.split_at(body.find("\"\"").expect("the empty content") + 1);
-        format!("{before}{}{after}", "x".repeat(size - body.len()))
-    };
-    let limit = 4 << 20;
-    for (path, size, status) in [
-        ("/serving-endpoints/mine/invocations", limit, 200),
-        ("/serving-endpoints/mine/invocations", limit + 1, 413),
-        ("/serving-endpoints/mine/served-models/mine/invocations", limit + 1, 413),
-    ] {
-        let request = kit.client.post(format!("{}{path}", kit.url)).bearer_auth(kit.token(CAROL));
-        let reply = request.header("content-type", "application/json").body(padded(size)).send().await.expect("a response");
-        assert_eq!(reply.status().as_u16(), status, "{path} with {size}");
-        if status == 413 {
-            assert_eq!(reply.json::<Value>().await.expect("JSON")["message"], "Request body is larger than the limit of 4 MB");
-        }
-    }
-    kit.stop().await;
-}
-
 /// Traffic shares are exact over a hundred calls; a path that names the entity does not count.
 #[tokio::test]
 async fn traffic_goes_where_the_shares_say_and_a_path_can_name_the_entity() {
     let kit = Kit::start(WORKSPACE).await;
     let traffic = json!({"routes": [{"served_entity_name": "a", "traffic_percentage": 70}, {"served_entity_name": "b", "traffic_percentage": 30}, {"served_entity_name": "c", "traffic_percentage": 0}]});
-    let config = json!({"served_entities": [entity("a"), entity("b"), entity("c")], "traffic_config": traffic});
+    let config =
+        json!({"served_entities": [entity("a"), entity("b"), entity("c")], "traffic_config": traffic});
     let carol = kit.token(CAROL);
     assert_eq!(kit.post(ENDPOINTS, &carol, &json!({"name": "shared", "config": config})).await.status, 200);
     ready(&kit, "shared").await;
@@ -283,7 +85,10 @@ async fn traffic_goes_where_the_shares_say_and_a_path_can_name_the_entity() {
     let reply = kit.post("/serving-endpoints/shared/served-models/c/invocations", &carol, &body).await;
     assert_eq!((reply.status, reply.header("served-model-name")), (200, "c"));
     let reply = kit.post("/serving-endpoints/shared/served-models/d/invocations", &carol, &body).await;
-    assert_eq!(reply.refusal(), "404 \"RESOURCE_DOES_NOT_EXIST\" Served entity 'd' does not exist in endpoint 'shared'.");
+    assert_eq!(
+        reply.refusal(),
+        "404 \"RESOURCE_DOES_NOT_EXIST\" Served entity 'd' does not exist in endpoint 'shared'."
+    );
     kit.stop().await;
 }
 
@@ -304,7 +109,9 @@ async fn while_an_update_is_under_way_and_after_it_failed_the_old_version_serves
     models.responses_agent("agent", "", "");
     let slow = slow_interpreter(models.path());
     let folder = models.path().display();
-    let yaml = format!("{WORKSPACE}\nregistered_models: [{{name: main.agents.slow, versions: [{{version: \"1\", source: {folder}/agent}}]}}]");
+    let yaml = format!(
+        "{WORKSPACE}\nregistered_models: [{{name: main.agents.slow, versions: [{{version: \"1\", source: {folder}/agent}}]}}]"
+    );
     let kit = Kit::start(&yaml).await;
     let carol = kit.token(CAROL);
     let one = format!("{ENDPOINTS}/mine");
@@ -314,29 +121,48 @@ async fn while_an_update_is_under_way_and_after_it_failed_the_old_version_serves
     assert_eq!(before.get("pending_config"), None);
 
     let entity_two = json!({"entity_name": "main.agents.slow", "entity_version": "1", "python": slow});
-    let updating = kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity_two]})).await.json();
+    let updating =
+        kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity_two]})).await.json();
     assert_eq!(updating["state"], json!({"ready": "READY", "config_update": "IN_PROGRESS"}));
     assert_eq!(updating["config"]["served_entities"][0]["name"], "mine");
     assert_eq!(updating["pending_config"]["config_version"], 2);
     assert_eq!(updating["pending_config"]["served_entities"][0]["name"], "slow-1");
-    assert_eq!(updating["pending_config"]["served_entities"][0]["state"], json!({"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""}));
+    assert_eq!(
+        updating["pending_config"]["served_entities"][0]["state"],
+        json!({"deployment": "DEPLOYMENT_CREATING", "deployment_state_message": ""})
+    );
     assert_eq!(said(&kit, "mine").await, "mine");
-    let again = kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity("third")]})).await;
+    let again =
+        kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity("third")]})).await;
     assert_eq!(again.refusal(), "409 \"RESOURCE_CONFLICT\" Endpoint 'mine' is currently updating.");
 
     let pipe = models.path().join("pipe");
-    tokio::task::spawn_blocking(move || std::fs::write(pipe, "go\n")).await.expect("no panic").expect("written");
-    kit.until("the update ends", async |kit| state(kit, "mine").await["state"]["config_update"] != "IN_PROGRESS").await;
+    tokio::task::spawn_blocking(move || std::fs::write(pipe, "go\n"))
+        .await
+        .expect("no panic")
+        .expect("written");
+    kit.until("the update ends", async |kit| {
+        state(kit, "mine").await["state"]["config_update"] != "IN_PROGRESS"
+    })
+    .await;
     let failed = kit.get(&one, &carol).await.json();
     assert_eq!(failed["state"], json!({"ready": "READY", "config_update": "UPDATE_FAILED"}));
     assert_eq!(failed["config"]["served_entities"][0]["state"]["deployment"], "DEPLOYMENT_READY");
     let told = &failed["pending_config"]["served_entities"][0]["state"];
     assert_eq!(told["deployment"], "DEPLOYMENT_FAILED");
-    tells(told["deployment_state_message"].as_str().expect("a message"), &["served entity 'slow-1': the Python interpreter ", "/slow cannot be used: ", "exit status: 3"]);
+    tells(
+        told["deployment_state_message"].as_str().expect("a message"),
+        &["served entity 'slow-1': the Python interpreter ", "/slow cannot be used: ", "exit status: 3"],
+    );
     assert_eq!(said(&kit, "mine").await, "mine");
 
     // The next update starts from what serves, and clears the failure.
-    assert_eq!(kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity("third")]})).await.status, 200);
+    assert_eq!(
+        kit.put(&format!("{one}/config"), &carol, &json!({"served_entities": [entity("third")]}))
+            .await
+            .status,
+        200
+    );
     ready(&kit, "mine").await;
     let after = kit.get(&one, &carol).await.json();
     assert_eq!((&after["config"]["config_version"], after.get("pending_config")), (&json!(2), None));
@@ -350,20 +176,41 @@ async fn a_first_deployment_that_fails_stays_failed_until_it_is_updated() {
     let models = Logged::new();
     models.responses_agent("agent", "", "");
     let folder = models.path().display();
-    let yaml = format!("{WORKSPACE}\nregistered_models: [{{name: main.agents.broken, versions: [{{version: \"1\", source: {folder}/agent}}]}}]");
+    let yaml = format!(
+        "{WORKSPACE}\nregistered_models: [{{name: main.agents.broken, versions: [{{version: \"1\", source: {folder}/agent}}]}}]"
+    );
     let kit = Kit::start(&yaml).await;
-    let broken = json!({"entity_name": "main.agents.broken", "entity_version": "1", "python": "/nonexistent/python"});
+    let broken =
+        json!({"entity_name": "main.agents.broken", "entity_version": "1", "python": "/nonexistent/python"});
     let made = create(&kit, CAROL, "broken", vec![broken]).await.json();
     assert_eq!(made["state"], json!({"ready": "NOT_READY", "config_update": "IN_PROGRESS"}));
-    kit.until("it fails", async |kit| state(kit, "broken").await["state"]["config_update"] == "UPDATE_FAILED").await;
+    kit.until("it fails", async |kit| {
+        state(kit, "broken").await["state"]["config_update"] == "UPDATE_FAILED"
+    })
+    .await;
     let kit = kit.restart().await;
     let failed = state(&kit, "broken").await;
     assert_eq!(failed["state"], json!({"ready": "NOT_READY", "config_update": "UPDATE_FAILED"}));
     assert_eq!(failed.get("config"), None);
     let reply = kit.invoke("broken", &kit.token(CAROL), &json!({"input": []})).await;
     // No 503: the SDK would try that again for five minutes.
-    tells(&reply.refusal(), &["404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': ", "/nonexistent/python"]);
-    assert_eq!(kit.put(&format!("{ENDPOINTS}/broken/config"), &kit.token(CAROL), &json!({"served_entities": [entity("mended")]})).await.status, 200);
+    tells(
+        &reply.refusal(),
+        &[
+            "404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': ",
+            "/nonexistent/python",
+        ],
+    );
+    assert_eq!(
+        kit.put(
+            &format!("{ENDPOINTS}/broken/config"),
+            &kit.token(CAROL),
+            &json!({"served_entities": [entity("mended")]})
+        )
+        .await
+        .status,
+        200
+    );
     ready(&kit, "broken").await;
     assert_eq!(said(&kit, "broken").await, "mended");
     kit.stop().await;
@@ -382,12 +229,23 @@ async fn endpoints_rights_and_tags_survive_a_restart_on_the_same_journal() {
     let made = kit.post(ENDPOINTS, &carol, &body).await.json();
     ready(&kit, "kept").await;
     let acl = json!({"access_control_list": [{"user_name": ANA, "permission_level": "CAN_QUERY"}]});
-    assert_eq!(kit.patch(&format!("/api/2.0/permissions/serving-endpoints/{}", made["id"].as_str().expect("an id")), &carol, &acl).await.status, 200);
+    assert_eq!(
+        kit.patch(
+            &format!("/api/2.0/permissions/serving-endpoints/{}", made["id"].as_str().expect("an id")),
+            &carol,
+            &acl
+        )
+        .await
+        .status,
+        200
+    );
     let before = state(&kit, "kept").await;
     let kit = kit.restart().await;
     ready(&kit, "kept").await;
     assert_eq!(state(&kit, "kept").await, before);
-    let reply = kit.invoke("kept", &kit.token(ANA), &json!({"messages": [{"role": "user", "content": "hello"}]})).await;
+    let reply = kit
+        .invoke("kept", &kit.token(ANA), &json!({"messages": [{"role": "user", "content": "hello"}]}))
+        .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     kit.stop().await;
 }
@@ -399,20 +257,37 @@ async fn the_small_routes_of_an_endpoint() {
     let one = format!("{ENDPOINTS}/mine");
     // Tags: added, replaced by key, deleted; shown in the order of their keys.
     let tags = json!({"add_tags": [{"key": "b", "value": "1"}, {"key": "a"}]});
-    assert_eq!(kit.patch(&format!("{one}/tags"), &carol, &tags).await.json(), json!({"tags": [{"key": "a"}, {"key": "b", "value": "1"}]}));
+    assert_eq!(
+        kit.patch(&format!("{one}/tags"), &carol, &tags).await.json(),
+        json!({"tags": [{"key": "a"}, {"key": "b", "value": "1"}]})
+    );
     let tags = json!({"add_tags": [{"key": "b", "value": "2"}], "delete_tags": ["a", "absent"]});
-    assert_eq!(kit.patch(&format!("{one}/tags"), &carol, &tags).await.json(), json!({"tags": [{"key": "b", "value": "2"}]}));
+    assert_eq!(
+        kit.patch(&format!("{one}/tags"), &carol, &tags).await.json(),
+        json!({"tags": [{"key": "b", "value": "2"}]})
+    );
     assert_eq!(state(&kit, "mine").await["tags"], json!([{"key": "b", "value": "2"}]));
-    assert_eq!(kit.patch(&format!("{one}/description"), &carol, &json!({"description": "good"})).await.json()["description"], "good");
+    assert_eq!(
+        kit.patch(&format!("{one}/description"), &carol, &json!({"description": "good"})).await.json()["description"],
+        "good"
+    );
 
     // Permissions: by the id; who may nothing does not see it, who may query does not manage it.
     let id = state(&kit, "mine").await["id"].as_str().expect("an id").to_owned();
     let body = json!({"messages": [{"role": "user", "content": "hello"}]});
-    assert_eq!(kit.invoke("mine", &ana, &body).await.refusal(), "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint mine.");
+    assert_eq!(
+        kit.invoke("mine", &ana, &body).await.refusal(),
+        "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint mine."
+    );
     let listed = kit.get(ENDPOINTS, &ana).await.json();
-    assert!(!listed["endpoints"].as_array().expect("a list").iter().any(|endpoint| endpoint["name"] == "mine"));
+    assert!(
+        !listed["endpoints"].as_array().expect("a list").iter().any(|endpoint| endpoint["name"] == "mine")
+    );
     let acl = json!({"access_control_list": [{"user_name": ANA, "permission_level": "CAN_QUERY"}]});
-    assert_eq!(kit.patch(&format!("/api/2.0/permissions/serving-endpoints/{id}"), &carol, &acl).await.status, 200);
+    assert_eq!(
+        kit.patch(&format!("/api/2.0/permissions/serving-endpoints/{id}"), &carol, &acl).await.status,
+        200
+    );
     assert_eq!(kit.invoke("mine", &ana, &body).await.status, 200);
     assert_eq!(kit.get(&one, &ana).await.json()["permission_level"], "CAN_QUERY");
     for reply in [
@@ -421,12 +296,18 @@ async fn the_small_routes_of_an_endpoint() {
         kit.put(&format!("{one}/config"), &ana, &json!({"served_entities": [entity("anas")]})).await,
         kit.get(&format!("{one}/served-models/mine/logs"), &ana).await,
     ] {
-        assert_eq!(reply.refusal(), "403 \"PERMISSION_DENIED\" User does not have permission 'Manage' on Endpoint mine.");
+        assert_eq!(
+            reply.refusal(),
+            "403 \"PERMISSION_DENIED\" User does not have permission 'Manage' on Endpoint mine."
+        );
     }
 
     // Logs, build logs, metrics, OpenAPI.
     assert_eq!(kit.get(&format!("{one}/served-models/mine/logs"), &carol).await.json(), json!({"logs": ""}));
-    assert_eq!(kit.get(&format!("{one}/served-models/mine/build-logs"), &carol).await.json(), json!({"logs": ""}));
+    assert_eq!(
+        kit.get(&format!("{one}/served-models/mine/build-logs"), &carol).await.json(),
+        json!({"logs": ""})
+    );
     assert_eq!(
         kit.get(&format!("{one}/served-models/other/logs"), &carol).await.refusal(),
         "404 \"RESOURCE_DOES_NOT_EXIST\" Served model 'other' does not exist in endpoint 'mine'."
@@ -435,14 +316,24 @@ async fn the_small_routes_of_an_endpoint() {
     let metrics = kit.get(&format!("{one}/metrics"), &carol).await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
     let labels = "{endpoint_name=\"mine\",served_entity_name=\"mine\"}";
-    tells(&metrics.text, &[&format!("request_count_total{labels} 2\n"), &format!("request_4xx_count_total{labels} 1\n"), &format!("request_5xx_count_total{labels} 0\n")]);
+    tells(
+        &metrics.text,
+        &[
+            &format!("request_count_total{labels} 2\n"),
+            &format!("request_4xx_count_total{labels} 1\n"),
+            &format!("request_5xx_count_total{labels} 0\n"),
+        ],
+    );
     let openapi = kit.get(&format!("{one}/openapi"), &carol).await.json();
     assert_eq!(openapi["openapi"], "3.1.0");
     assert!(openapi["paths"]["/serving-endpoints/mine/invocations"]["post"].is_object());
 
     // What Databricks has and brickyard has not says so.
     let reply = kit.put(&format!("{one}/rate-limits"), &carol, &json!({})).await;
-    assert_eq!(reply.refusal(), "501 \"NOT_IMPLEMENTED\" PUT /api/2.0/serving-endpoints/mine/rate-limits is not emulated by brickyard");
+    assert_eq!(
+        reply.refusal(),
+        "501 \"NOT_IMPLEMENTED\" PUT /api/2.0/serving-endpoints/mine/rate-limits is not emulated by brickyard"
+    );
     kit.stop().await;
 }
 
@@ -450,24 +341,45 @@ async fn the_small_routes_of_an_endpoint() {
 async fn deleting_ends_an_endpoint_its_rights_and_what_others_borrowed_through_it() {
     let kit = Kit::start(WORKSPACE).await;
     let carol = kit.token(CAROL);
-    create(&kit, CAROL, "borrower", vec![declaring("borrower", json!({"serving_endpoint": [{"name": "mine"}]}))]).await;
+    create(
+        &kit,
+        CAROL,
+        "borrower",
+        vec![declaring("borrower", json!({"serving_endpoint": [{"name": "mine"}]}))],
+    )
+    .await;
     ready(&kit, "borrower").await;
     let id = state(&kit, "mine").await["id"].as_str().expect("an id").to_owned();
     assert_eq!(said(&kit, "borrower").await, "borrower");
 
     assert_eq!(kit.delete(&format!("{ENDPOINTS}/mine"), &carol).await.status, 200);
     let gone = "404 \"RESOURCE_DOES_NOT_EXIST\" ";
-    assert_eq!(kit.delete(&format!("{ENDPOINTS}/mine"), &carol).await.refusal(), format!("{gone}Endpoint with name 'mine' does not exist."));
-    assert_eq!(kit.get(&format!("{ENDPOINTS}/mine"), &carol).await.refusal(), format!("{gone}Endpoint with name 'mine' does not exist."));
+    assert_eq!(
+        kit.delete(&format!("{ENDPOINTS}/mine"), &carol).await.refusal(),
+        format!("{gone}Endpoint with name 'mine' does not exist.")
+    );
+    assert_eq!(
+        kit.get(&format!("{ENDPOINTS}/mine"), &carol).await.refusal(),
+        format!("{gone}Endpoint with name 'mine' does not exist.")
+    );
     let body = json!({"messages": [{"role": "user", "content": "hello"}]});
-    assert_eq!(kit.invoke("mine", &carol, &body).await.refusal(), format!("{gone}Endpoint 'mine' does not exist."));
+    assert_eq!(
+        kit.invoke("mine", &carol, &body).await.refusal(),
+        format!("{gone}Endpoint 'mine' does not exist.")
+    );
     assert_eq!(kit.get(&format!("/api/2.0/permissions/serving-endpoints/{id}"), &carol).await.status, 404);
     // Who declared it is not run with less than was declared.
     kit.workspace.serving.recheck_creators().await;
-    tells(&said(&kit, "borrower").await, &["PERMISSION_DENIED", "serving_endpoint mine: Endpoint 'mine' does not exist."]);
+    tells(
+        &said(&kit, "borrower").await,
+        &["PERMISSION_DENIED", "serving_endpoint mine: Endpoint 'mine' does not exist."],
+    );
     // The name is free again; whoever held rights on the old one holds none on the new one.
     assert_eq!(create(&kit, "admin@example.com", "mine", vec![entity("new")]).await.status, 200);
     ready(&kit, "mine").await;
-    assert_eq!(kit.invoke("mine", &carol, &body).await.refusal(), "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint mine.");
+    assert_eq!(
+        kit.invoke("mine", &carol, &body).await.refusal(),
+        "403 \"PERMISSION_DENIED\" User does not have permission 'Query' on Endpoint mine."
+    );
     kit.stop().await;
 }

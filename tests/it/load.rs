@@ -73,7 +73,8 @@ pub fn foreign(text: &str, person: usize) -> Option<&str> {
 
 /// `users:` of all people, and an administrator.
 pub fn people() -> String {
-    let mut text = "workspace: {admins: [admin@example.com]}\nusers:\n  - {user_name: admin@example.com}\n".to_owned();
+    let mut text =
+        "workspace: {admins: [admin@example.com]}\nusers:\n  - {user_name: admin@example.com}\n".to_owned();
     for person in 0..PEOPLE {
         text.push_str(&format!("  - {{user_name: {}}}\n", name(person)));
     }
@@ -82,7 +83,9 @@ pub fn people() -> String {
 
 /// A token for each of them.
 pub fn tokens(kit: &Kit) -> Vec<String> {
-    (0..PEOPLE).map(|person| kit.scoped_token(&name(person), "all-apis", SignedDuration::from_hours(8))).collect()
+    (0..PEOPLE)
+        .map(|person| kit.scoped_token(&name(person), "all-apis", SignedDuration::from_hours(8)))
+        .collect()
 }
 
 /// The body that asks a `ResponsesAgent` for `text`.
@@ -100,7 +103,10 @@ pub fn python() -> Option<PathBuf> {
         Some(python) => Some(python.into()),
         None => {
             let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!ci, "CI needs BRICKYARD_TEST_PYTHON: a Python with mlflow and databricks-ai-bridge (make test sets it)");
+            assert!(
+                !ci,
+                "CI needs BRICKYARD_TEST_PYTHON: a Python with mlflow and databricks-ai-bridge (make test sets it)"
+            );
             eprintln!("SKIPPED: BRICKYARD_TEST_PYTHON names no Python with mlflow; make test brings one");
             None
         }
@@ -111,12 +117,14 @@ pub fn python() -> Option<PathBuf> {
 /// no time and needs no mlflow. Its requests say what to `do`.
 pub fn played_python(dir: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let found = std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let found =
+        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
     let python = String::from_utf8(found.expect("python3").stdout).expect("a path");
     let source = include_str!("../../crates/brickyard-agents/tests-python/fake_interpreter.py");
     let path = dir.join("python");
-    // Asked about itself (`-c`, `--version`), it answers as the interpreter that it is.
-    let itself = "import os, sys\nif sys.argv[1].startswith('-'):\n    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n";
+    // brickyard asks an interpreter for its version and its path before it uses it.
+    let itself = "import os, sys\nif sys.argv[1] == '-c':\n    print('%d.%d.%d' % sys.version_info[:3])\n    \
+                  print(os.path.abspath(__file__))\n    sys.exit()\n";
     std::fs::write(&path, format!("#!{}\n{itself}{source}", python.trim())).expect("written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
     path
@@ -187,7 +195,8 @@ pub fn processes_of(run: &Path) -> BTreeSet<u32> {
     all.filter_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let environment = std::fs::read(entry.path().join("environ")).ok()?;
-        let of_it = environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()));
+        let of_it =
+            environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()));
         of_it.then_some(pid)
     })
     .collect()

@@ -217,8 +217,11 @@ pub(crate) async fn start(
         .spawn(command)
         .await
         .map_err(|source| StartError::Spawn { python: spec.python.clone(), source })?;
-    let pid =
-        child.id().ok_or_else(|| StartError::Exited { status: "at once".to_owned(), log: String::new(), felled: false })?;
+    let pid = child.id().ok_or_else(|| StartError::Exited {
+        status: "at once".to_owned(),
+        log: String::new(),
+        felled: false,
+    })?;
     let control = Arc::new(Control {
         id,
         pid,

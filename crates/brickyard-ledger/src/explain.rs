@@ -61,7 +61,13 @@ impl Explanation {
             _ => "ALLOWED",
         };
         writeln!(f, "{pad}{mark} {} {}", entry.status, entry.path.as_deref().unwrap_or(&entry.route))?;
-        writeln!(f, "{pad}  request {} at {} ({:.1} ms)", entry.request_id, entry.at, entry.took.as_secs_f64() * 1e3)?;
+        writeln!(
+            f,
+            "{pad}  request {} at {} ({:.1} ms)",
+            entry.request_id,
+            entry.at,
+            entry.took.as_secs_f64() * 1e3
+        )?;
         match &entry.caller {
             Some(caller) => {
                 write!(f, "{pad}  as {} by {}", caller.principal(), token_kind(caller.kind()))?;
@@ -82,7 +88,13 @@ impl Explanation {
         for trace in &entry.traces {
             for link in trace.links() {
                 let mark = if link.passed { "ok" } else { "NO" };
-                writeln!(f, "{pad}  [{mark}] {}: needs {}, has {}", link.name(), link.required(), link.held())?;
+                writeln!(
+                    f,
+                    "{pad}  [{mark}] {}: needs {}, has {}",
+                    link.name(),
+                    link.required(),
+                    link.held()
+                )?;
                 if let (false, Some(fix)) = (link.passed, self.callers_token.clone().or_else(|| link.fix())) {
                     writeln!(f, "{pad}       fix: {fix}")?;
                 }
@@ -140,7 +152,9 @@ fn callers_token(ledger: &Ledger, entry: &Entry) -> Option<String> {
     }
     let how = match caller.kind() {
         TokenKind::PersonalAccessToken => "create the personal access token with",
-        TokenKind::AccessToken | TokenKind::OnBehalfOfUser | TokenKind::Passthrough => "request the token with",
+        TokenKind::AccessToken | TokenKind::OnBehalfOfUser | TokenKind::Passthrough => {
+            "request the token with"
+        }
     };
     Some(format!("the caller's own token lacks it: {how} the scope {word} too"))
 }
@@ -158,7 +172,9 @@ fn fallbacks(calls: &[Explanation]) -> Vec<String> {
                 && before.path == after.path
                 && who(before).is_some_and(|before| who(after).is_some_and(|after| before.0 != after.0))
         });
-        if let Some((before, after)) = again.and_then(|later| Some((who(&refused.entry)?, who(&later.entry)?))) {
+        if let Some((before, after)) =
+            again.and_then(|later| Some((who(&refused.entry)?, who(&later.entry)?)))
+        {
             found.push(format!(
                 "{} was refused to {} ({}) and then asked as {} ({})",
                 refused.entry.path.as_deref().unwrap_or_default(),

@@ -30,8 +30,9 @@ impl Filter {
     /// True if `entry` is asked for.
     pub fn admits(&self, entry: &Entry) -> bool {
         self.endpoint.as_ref().is_none_or(|name| entry.endpoint.as_ref() == Some(name))
-            && (self.principal.as_ref())
-                .is_none_or(|name| entry.caller.as_ref().is_some_and(|caller| *caller.principal().name == **name))
+            && (self.principal.as_ref()).is_none_or(|name| {
+                entry.caller.as_ref().is_some_and(|caller| *caller.principal().name == **name)
+            })
             && self.method.is_none_or(|method| {
                 entry.caused_by.is_some_and(|(_, by)| by == method)
                     || entry.credentials.iter().any(|given| given.method == method)
@@ -63,7 +64,12 @@ impl Ledger {
     /// A ledger that keeps the newest `capacity` entries.
     pub fn new(capacity: usize) -> Self {
         let (followers, _) = broadcast::channel(1024);
-        Self { capacity: capacity.max(1), inner: Mutex::default(), followers, attribution: Attribution::default() }
+        Self {
+            capacity: capacity.max(1),
+            inner: Mutex::default(),
+            followers,
+            attribution: Attribution::default(),
+        }
     }
 
     /// Which invocation a credential belongs to.
@@ -111,7 +117,12 @@ impl Ledger {
 
     /// Entries that `filter` admits, newest first, at most `limit`, older than entry number `before` if given; with the
     /// number to continue at.
-    pub fn query(&self, filter: &Filter, limit: usize, before: Option<u64>) -> (Vec<Arc<Entry>>, Option<u64>) {
+    pub fn query(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        before: Option<u64>,
+    ) -> (Vec<Arc<Entry>>, Option<u64>) {
         let ring = self.inner.lock();
         let end = before.map_or(ring.entries.len(), |number| {
             usize::try_from(number.saturating_sub(ring.first)).unwrap_or(usize::MAX).min(ring.entries.len())

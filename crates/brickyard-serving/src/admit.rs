@@ -51,10 +51,11 @@ impl<S> Admit<S> {
             return Err(self.serving.why_not_live(&call));
         };
         let reference = EndpointRef { id: endpoint.id, name: endpoint.name.clone() };
-        let permit = (self.serving.catalog.authorize(&call.caller, QueryEndpoint(reference))).map_err(|denied| {
-            call.notes.trace(denied.trace().clone());
-            ServingError::Denied(Box::new(denied))
-        })?;
+        let permit =
+            (self.serving.catalog.authorize(&call.caller, QueryEndpoint(reference))).map_err(|denied| {
+                call.notes.trace(denied.trace().clone());
+                ServingError::Denied(Box::new(denied))
+            })?;
         call.notes.trace(permit.trace().clone());
         let Some(entity) = endpoint.choose(call.served.as_ref()).cloned() else {
             return Err(match call.served {

@@ -63,9 +63,9 @@ impl Agents {
             Ok(answer) => {
                 let body = match answer.content {
                     ScriptedContent::Json(json) => PredictionBody::Json(json),
-                    ScriptedContent::Stream(chunks) => {
-                        PredictionBody::Stream(Box::pin(futures_util::stream::iter(chunks.into_iter().map(Ok))))
-                    }
+                    ScriptedContent::Stream(chunks) => PredictionBody::Stream(Box::pin(
+                        futures_util::stream::iter(chunks.into_iter().map(Ok)),
+                    )),
                 };
                 let served_entity = Arc::clone(&invocation.entity.shared_name);
                 (answer.wait, Ok(Prediction { body, served_entity, worker: None }))
@@ -143,7 +143,8 @@ async fn work(serving: Arc<Inner>, invocation: Invocation) -> Result<Prediction,
         serving.ledger.attribution().user_token(user.jti(), id);
         user.token().clone()
     });
-    let running = Arc::new(Running { serving: Arc::clone(&serving), invocation: id, worker: OnceLock::new() });
+    let running =
+        Arc::new(Running { serving: Arc::clone(&serving), invocation: id, worker: OnceLock::new() });
     let begins = Arc::clone(&running);
     let notes = Arc::clone(&invocation.call.notes);
     let job = Job {
@@ -166,8 +167,10 @@ async fn work(serving: Arc<Inner>, invocation: Invocation) -> Result<Prediction,
             Ok(Prediction { body: PredictionBody::Json(body), served_entity, worker: Some(worker) })
         }
         Answer::Stream { chunks, worker } => {
-            let chunks: Chunks =
-                Box::pin(Held { chunks: chunks.map(|chunk| chunk.map_err(ServingError::from)), _held: running });
+            let chunks: Chunks = Box::pin(Held {
+                chunks: chunks.map(|chunk| chunk.map_err(ServingError::from)),
+                _held: running,
+            });
             Ok(Prediction { body: PredictionBody::Stream(chunks), served_entity, worker: Some(worker) })
         }
     }

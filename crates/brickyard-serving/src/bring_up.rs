@@ -107,7 +107,9 @@ impl Inner {
                 if let Ok(live) = built {
                     let reused = self.live.get(&endpoint.name);
                     let fresh = live.entities.into_iter().filter(|new| {
-                        reused.as_ref().is_none_or(|live| !live.entities.iter().any(|old| Arc::ptr_eq(old, new)))
+                        reused
+                            .as_ref()
+                            .is_none_or(|live| !live.entities.iter().any(|old| Arc::ptr_eq(old, new)))
                     });
                     self.retire(fresh.collect());
                 }
@@ -116,7 +118,11 @@ impl Inner {
     }
 
     /// Starts the agents of one configuration.
-    async fn build(self: &Arc<Self>, endpoint: &Endpoint, config: &VersionedConfig) -> Result<LiveEndpoint, String> {
+    async fn build(
+        self: &Arc<Self>,
+        endpoint: &Endpoint,
+        config: &VersionedConfig,
+    ) -> Result<LiveEndpoint, String> {
         let before = self.live.get(&endpoint.name);
         let mut entities = Vec::with_capacity(config.entities.len());
         for deployed in &config.entities {
@@ -131,7 +137,9 @@ impl Inner {
                         let started: Vec<_> = entities
                             .into_iter()
                             .filter(|new| {
-                                before.as_ref().is_none_or(|live| !live.entities.iter().any(|old| Arc::ptr_eq(old, new)))
+                                before
+                                    .as_ref()
+                                    .is_none_or(|live| !live.entities.iter().any(|old| Arc::ptr_eq(old, new)))
                             })
                             .collect();
                         self.retire(started);
@@ -164,7 +172,10 @@ impl Inner {
         let rights = self.creator_rights(&endpoint.creator, deployed).map_err(|error| error.to_string())?;
         let environment = self.environment(deployed, &rights)?;
         let logs = self.logs_of(&endpoint.name, &deployed.entity.name);
-        let is_agent = deployed.task.as_deref().is_some_and(|task| task.starts_with("agent/") || task.starts_with("llm/"));
+        let is_agent = deployed
+            .task
+            .as_deref()
+            .is_some_and(|task| task.starts_with("agent/") || task.starts_with("llm/"));
         let timeout = self.settings.predict_timeout;
         let limit = self.settings.model_payload_limit;
         let payload_limit = match &deployed.entity.source {
@@ -177,8 +188,11 @@ impl Inner {
                 Agent::Scripted(Box::new(Scripted::compile(script).map_err(|error| error.to_string())?))
             }
             AgentSource::Foundation { name } => {
-                let model = foundation_model(name).ok_or_else(|| format!("there is no foundation model {name:?}"))?;
-                Agent::Scripted(Box::new(Scripted::compile(&model.scripted).map_err(|error| error.to_string())?))
+                let model =
+                    foundation_model(name).ok_or_else(|| format!("there is no foundation model {name:?}"))?;
+                Agent::Scripted(Box::new(
+                    Scripted::compile(&model.scripted).map_err(|error| error.to_string())?,
+                ))
             }
             AgentSource::Url { url } => {
                 Agent::Url(UrlAgent::new(url, &plain, &environment.secrets, timeout, 64 << 20)?)
@@ -186,9 +200,14 @@ impl Inner {
             AgentSource::Model { name, version, python } => {
                 let model = self.logged_model(name, version).map_err(|error| error.to_string())?;
                 let python = self.interpreter(&model, python.as_deref(), &logs.build).await?;
-                let environment =
-                    plain.into_iter().map(|(name, value)| (name, value.into())).chain(environment.secrets).collect();
-                Agent::Workers(self.start_workers(endpoint, deployed, &model, python, environment, &logs.run).await?)
+                let environment = plain
+                    .into_iter()
+                    .map(|(name, value)| (name, value.into()))
+                    .chain(environment.secrets)
+                    .collect();
+                Agent::Workers(
+                    self.start_workers(endpoint, deployed, &model, python, environment, &logs.run).await?,
+                )
             }
         };
         Ok(LiveEntity {

@@ -46,7 +46,13 @@ pub struct Call {
 
 impl Call {
     /// A call of `endpoint` by `caller`.
-    pub fn new(request_id: RequestId, caller: Caller, endpoint: EndpointName, body: Bytes, route: &'static str) -> Self {
+    pub fn new(
+        request_id: RequestId,
+        caller: Caller,
+        endpoint: EndpointName,
+        body: Bytes,
+        route: &'static str,
+    ) -> Self {
         Self {
             request_id,
             caller,

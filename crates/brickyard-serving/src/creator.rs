@@ -105,7 +105,9 @@ impl Inner {
             let reference = match EnvironmentValue::parse(value) {
                 Ok(EnvironmentValue::Secret(reference)) => reference,
                 Ok(EnvironmentValue::Plain(_)) => continue,
-                Err(source) => return Err(DeployError::InvalidReference { variable: variable.clone(), source }),
+                Err(source) => {
+                    return Err(DeployError::InvalidReference { variable: variable.clone(), source });
+                }
             };
             let what = format!("environment_vars.{variable} {reference}");
             match self.catalog.authorize_creator(creator, ReadSecret(reference)) {
@@ -136,7 +138,8 @@ impl Inner {
             }
         }
         for (variable, permit) in &rights.secrets {
-            let secret = (self.secrets.read(permit)).map_err(|error| format!("environment_vars.{variable}: {error}"))?;
+            let secret = (self.secrets.read(permit))
+                .map_err(|error| format!("environment_vars.{variable}: {error}"))?;
             environment.manual.push(self.describe(variable, &secret));
             environment.secrets.push((variable.clone(), secret));
         }

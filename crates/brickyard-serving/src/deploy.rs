@@ -131,7 +131,8 @@ impl Serving {
         let committed = inner.store.commit(|tx| {
             let endpoint = tx.get(inner.slots.endpoints).get(name).cloned();
             let endpoint = endpoint.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?;
-            for entity in endpoint.active.iter().chain(&endpoint.pending).flat_map(|config| &config.entities) {
+            for entity in endpoint.active.iter().chain(&endpoint.pending).flat_map(|config| &config.entities)
+            {
                 inner.dismiss(tx, entity);
             }
             let securable = Securable::from(&endpoint.reference());
@@ -156,7 +157,9 @@ impl Serving {
         delete: Vec<String>,
     ) -> Result<Arc<Endpoint>, DeployError> {
         self.edit(&permit.on().name, &move |endpoint| {
-            endpoint.tags.retain(|tag| !delete.contains(&tag.key) && !add.iter().any(|new| new.key == tag.key));
+            endpoint
+                .tags
+                .retain(|tag| !delete.contains(&tag.key) && !add.iter().any(|new| new.key == tag.key));
             endpoint.tags.extend(add.iter().cloned());
             endpoint.tags.sort_by(|one, other| one.key.cmp(&other.key));
         })
@@ -203,9 +206,8 @@ impl Serving {
     pub fn declarations_changed(&self, endpoint: &Endpoint) -> bool {
         let deployed = endpoint.pending.as_ref().or(endpoint.active.as_ref());
         (deployed.iter().flat_map(|config| &config.entities)).any(|deployed| {
-            (self.inner.declared(&deployed.entity)).is_ok_and(|(policy, task)| {
-                policy != deployed.policy || task != deployed.task
-            })
+            (self.inner.declared(&deployed.entity))
+                .is_ok_and(|(policy, task)| policy != deployed.policy || task != deployed.task)
         })
     }
 

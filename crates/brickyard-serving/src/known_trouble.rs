@@ -66,3 +66,40 @@ impl Trouble {
         hint.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(method: Method) -> CredentialGiven {
+        let (principal, scopes) = (String::new(), String::new());
+        CredentialGiven { method, principal, scopes, expires_at: None, jti: None, variable: None }
+    }
+
+    fn raised(text: &str) -> ServingError {
+        let agent = brickyard_agents::AgentError {
+            error_code: "BAD_REQUEST".to_owned(),
+            message: "Encountered an unexpected error while evaluating the model.".to_owned(),
+            stack_trace: Some(format!("Traceback (most recent call last):\nValueError: {text}\n")),
+            body: bytes::Bytes::new(),
+        };
+        ServingError::Worker(PredictError::Agent(Box::new(agent)))
+    }
+
+    #[test]
+    fn a_missing_credential_is_told_from_what_was_declared() {
+        let (default, user) = ("default auth: cannot configure default credentials, please check", USER[0]);
+        for (text, methods, advice) in [
+            (default, &[][..], "log it with resources=[...]"),
+            (default, &[Method::OnBehalfOfUser], "databricks_ai_bridge's ModelServingUserCredentials"),
+            (default, &[Method::OnBehalfOfUser, Method::Passthrough], "told to look elsewhere"),
+            (user, &[Method::Passthrough], "UserAuthPolicy(api_scopes=[...])"),
+            (user, &[Method::OnBehalfOfUser], "build the client inside predict()"),
+        ] {
+            let given: Vec<_> = methods.iter().copied().map(given).collect();
+            let hint = trouble(&raised(text)).expect("a known text").hint(&given);
+            assert!(hint.contains(advice), "{text} with {methods:?}: {hint}");
+        }
+        assert_eq!(trouble(&raised("the tool broke")), None);
+    }
+}

@@ -45,7 +45,8 @@ pub use admit::Admitted;
 pub use call::{Call, CallOptions, Prediction, PredictionBody};
 pub use creator::{Missing, MissingRights};
 pub use endpoint::{
-    AgentSource, DeployedEntity, Endpoint, Origin, Policy, Route, ServedEntity, Tag, VersionedConfig, WorkloadSize,
+    AgentSource, DeployedEntity, Endpoint, Origin, Policy, Route, ServedEntity, Tag, VersionedConfig,
+    WorkloadSize,
 };
 pub use endpoints::Endpoints;
 pub use error::{DeployError, ServingError};

@@ -25,32 +25,71 @@ impl fmt::Display for LooksLikeACredential {
             Self::Name => f.write_str("the name says that it holds a credential")?,
             Self::Value(what) => write!(f, "the value looks like {what}")?,
         }
-        f.write_str(", and it is in plain text; put it into a secret scope and write {{secrets/<scope>/<key>}}")
+        f.write_str(
+            ", and it is in plain text; put it into a secret scope and write {{secrets/<scope>/<key>}}",
+        )
     }
 }
 
 /// Judges a variable whose value is plain text (not a secret reference).
 pub fn plaintext_credential(name: &str, value: &str) -> Option<LooksLikeACredential> {
-    let harmless = value.is_empty() || matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "none" | "null");
+    let harmless =
+        value.is_empty() || matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "none" | "null");
     if harmless || (value.len() <= 6 && value.bytes().all(|b| b.is_ascii_digit())) {
         return None;
     }
-    shape(value).map(LooksLikeACredential::Value).or_else(|| names_a_credential(name).then_some(LooksLikeACredential::Name))
+    shape(value)
+        .map(LooksLikeACredential::Value)
+        .or_else(|| names_a_credential(name).then_some(LooksLikeACredential::Name))
 }
 
 fn names_a_credential(name: &str) -> bool {
     /// What a credential is called.
-    const CREDENTIAL: [&str; 10] =
-        ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "PWD", "APIKEY", "CREDENTIAL", "CREDENTIALS", "PAT"];
+    const CREDENTIAL: [&str; 10] = [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "PWD",
+        "APIKEY",
+        "CREDENTIAL",
+        "CREDENTIALS",
+        "PAT",
+    ];
     /// What stands last in a name that only says something about one.
     const ABOUT: [&str; 24] = [
-        "URL", "URI", "ENDPOINT", "HOST", "NAME", "SCOPE", "SCOPES", "PATH", "FILE", "DIR", "ID", "TYPE", "LIMIT", "COUNT", "SIZE",
-        "TTL", "SECONDS", "EXPIRY", "LIFETIME", "BUDGET", "HEADER", "PREFIX", "ALGORITHM", "VERSION",
+        "URL",
+        "URI",
+        "ENDPOINT",
+        "HOST",
+        "NAME",
+        "SCOPE",
+        "SCOPES",
+        "PATH",
+        "FILE",
+        "DIR",
+        "ID",
+        "TYPE",
+        "LIMIT",
+        "COUNT",
+        "SIZE",
+        "TTL",
+        "SECONDS",
+        "EXPIRY",
+        "LIFETIME",
+        "BUDGET",
+        "HEADER",
+        "PREFIX",
+        "ALGORITHM",
+        "VERSION",
     ];
     /// What stands before `KEY` when nothing is locked by it.
-    const OPEN_KEYS: [&str; 8] = ["PRIMARY", "PARTITION", "SORT", "PUBLIC", "FOREIGN", "CACHE", "JOIN", "ROW"];
+    const OPEN_KEYS: [&str; 8] =
+        ["PRIMARY", "PARTITION", "SORT", "PUBLIC", "FOREIGN", "CACHE", "JOIN", "ROW"];
     let upper = name.to_ascii_uppercase();
-    let words: Vec<&str> = upper.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        upper.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let Some((last, before)) = words.split_last() else { return false };
     if ABOUT.contains(last) {
         return false;
@@ -83,7 +122,10 @@ fn shape(value: &str) -> Option<&'static str> {
             return Some("a JWT");
         }
         if let Some((.., what)) = PREFIXES.iter().find(|(prefix, least, _)| {
-            part.starts_with(prefix) && part.len() >= *least && part.chars().all(word) && part.chars().any(|c| c.is_ascii_digit())
+            part.starts_with(prefix)
+                && part.len() >= *least
+                && part.chars().all(word)
+                && part.chars().any(|c| c.is_ascii_digit())
         }) {
             return Some(what);
         }

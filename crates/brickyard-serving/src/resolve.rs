@@ -28,13 +28,18 @@ impl Inner {
         }
         if entities.len() > limit {
             // databricks-agents matches this text.
-            return Err(DeployError::Invalid(format!("served_models cannot contain more than {limit} elements")));
+            return Err(DeployError::Invalid(format!(
+                "served_models cannot contain more than {limit} elements"
+            )));
         }
         let now = self.clock.now();
         let mut deployed: Vec<DeployedEntity> = Vec::with_capacity(entities.len());
         for entity in entities {
             if deployed.iter().any(|other| other.entity.name == entity.name) {
-                return Err(DeployError::Invalid(format!("served entity name '{}' is used twice", entity.name)));
+                return Err(DeployError::Invalid(format!(
+                    "served entity name '{}' is used twice",
+                    entity.name
+                )));
             }
             self.check_environment(entity)?;
             let (policy, task) = self.declared(entity)?;
@@ -80,7 +85,9 @@ impl Inner {
             let plain = match EnvironmentValue::parse(value) {
                 Ok(EnvironmentValue::Plain(plain)) => plain,
                 Ok(EnvironmentValue::Secret(_)) => continue,
-                Err(source) => return Err(DeployError::InvalidReference { variable: variable.clone(), source }),
+                Err(source) => {
+                    return Err(DeployError::InvalidReference { variable: variable.clone(), source });
+                }
             };
             if plain.contains('\0') {
                 let reason = "a value cannot hold a NUL".to_owned();
@@ -107,7 +114,8 @@ impl Inner {
             }
             AgentSource::Scripted { script } => {
                 let policy = entity.policy.clone().unwrap_or_else(Policy::none);
-                let compiled = Scripted::compile(script).map_err(|error| DeployError::Invalid(error.to_string()))?;
+                let compiled =
+                    Scripted::compile(script).map_err(|error| DeployError::Invalid(error.to_string()))?;
                 (policy, Some(compiled.task().as_str().to_owned()), entity.name.to_string())
             }
             AgentSource::Url { .. } => {
@@ -119,7 +127,8 @@ impl Inner {
                 (Policy::none(), Some(model.task.as_str().to_owned()), name.clone())
             }
         };
-        let scopes = policy.user_scopes.as_ref().map(|set| set.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let scopes =
+            policy.user_scopes.as_ref().map(|set| set.iter().map(ToString::to_string).collect::<Vec<_>>());
         checked_policy(&model, scopes.as_ref(), policy.resources).map(|policy| (policy, task))
     }
 
@@ -141,15 +150,18 @@ fn checked_policy(
     resources: Vec<DeclaredResource>,
 ) -> Result<Policy, DeployError> {
     let user_scopes = match scopes {
-        Some(scopes) => Some(check_user_scopes(scopes).map_err(|scopes| DeployError::InvalidUserScopes {
-            model: model.to_owned(),
-            scopes,
-        })?),
+        Some(scopes) => Some(
+            check_user_scopes(scopes)
+                .map_err(|scopes| DeployError::InvalidUserScopes { model: model.to_owned(), scopes })?,
+        ),
         None => None,
     };
     for resource in &resources {
         if !declarable(resource.kind).stands_in {
-            return Err(DeployError::UnsupportedResource { kind: resource.kind, name: resource.name.clone() });
+            return Err(DeployError::UnsupportedResource {
+                kind: resource.kind,
+                name: resource.name.clone(),
+            });
         }
     }
     Ok(Policy { user_scopes, resources })
@@ -161,12 +173,17 @@ fn check_routes(routes: &[Route], entities: &[DeployedEntity]) -> Result<Vec<Rou
         return if entities.len() == 1 {
             Ok(vec![Route { entity: first, percentage: 100 }])
         } else {
-            Err(DeployError::Invalid("traffic_config is needed when there is more than one served entity".to_owned()))
+            Err(DeployError::Invalid(
+                "traffic_config is needed when there is more than one served entity".to_owned(),
+            ))
         };
     }
     for route in routes {
         if !entities.iter().any(|entity| entity.entity.name == route.entity) {
-            return Err(DeployError::Invalid(format!("traffic_config names '{}', which is not served", route.entity)));
+            return Err(DeployError::Invalid(format!(
+                "traffic_config names '{}', which is not served",
+                route.entity
+            )));
         }
         if routes.iter().filter(|other| other.entity == route.entity).count() > 1 {
             return Err(DeployError::Invalid(format!("traffic_config names '{}' twice", route.entity)));
@@ -174,8 +191,9 @@ fn check_routes(routes: &[Route], entities: &[DeployedEntity]) -> Result<Vec<Rou
     }
     let sum: u32 = routes.iter().map(|route| u32::from(route.percentage)).sum();
     if sum != 100 {
-        return Err(DeployError::Invalid(format!("the traffic percentages sum up to {sum}, and must to 100")));
+        return Err(DeployError::Invalid(format!(
+            "the traffic percentages sum up to {sum}, and must to 100"
+        )));
     }
     Ok(routes.to_vec())
 }
-

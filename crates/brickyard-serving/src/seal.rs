@@ -44,7 +44,9 @@ impl Invocation {
         };
         match missing {
             Some(what) => Err(ServingError::Withdrawn { missing: what.to_owned() }),
-            None => Ok(Self { call: admitted.call, endpoint: admitted.endpoint, entity, user, system, manual }),
+            None => {
+                Ok(Self { call: admitted.call, endpoint: admitted.endpoint, entity, user, system, manual })
+            }
         }
     }
 }

@@ -275,7 +275,8 @@ impl Inner {
             return ServingError::NoSuchEndpoint(name.clone());
         };
         // A first deployment that failed stays failed, also over a restart, until it is updated.
-        let failed = || endpoint.failure.clone().filter(|_| endpoint.active.is_none() && endpoint.pending.is_none());
+        let failed =
+            || endpoint.failure.clone().filter(|_| endpoint.active.is_none() && endpoint.pending.is_none());
         let down = self.down.lock().get(name).cloned().or_else(failed);
         let failed = down.is_some();
         let reason = down.unwrap_or_else(|| "it is being deployed".to_owned());

@@ -19,8 +19,13 @@ impl Inner {
             }
             let application_id = directory::new_application_id(&*self.entropy);
             let served = entity.entity.name.as_str();
-            let created =
-                directory::create_system_principal(tx, self.slots.identity, endpoint.id, served, &application_id);
+            let created = directory::create_system_principal(
+                tx,
+                self.slots.identity,
+                endpoint.id,
+                served,
+                &application_id,
+            );
             let principal = created.map_err(|error| DeployError::Invalid(error.to_string()))?;
             self.grant(tx, &principal, entity);
             entity.system_principal = Some(principal);
@@ -36,7 +41,13 @@ impl Inner {
                 && let Some(target) = tx.get(self.slots.endpoints).get(&name).cloned()
             {
                 let securable = Securable::from(&target.reference());
-                permissions::grant_direct(tx, self.slots.permissions, &securable, principal.id, Level::CanQuery);
+                permissions::grant_direct(
+                    tx,
+                    self.slots.permissions,
+                    &securable,
+                    principal.id,
+                    Level::CanQuery,
+                );
             }
         }
     }

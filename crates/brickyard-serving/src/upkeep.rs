@@ -71,7 +71,8 @@ impl Inner {
     async fn recheck_creators(&self) {
         for live in self.live.all() {
             let lends = |entity: &Arc<LiveEntity>| {
-                entity.system_principal.is_some() || matches!(&**entity.lent.load(), Lent::Whole { manual } if !manual.is_empty())
+                entity.system_principal.is_some()
+                    || matches!(&**entity.lent.load(), Lent::Whole { manual } if !manual.is_empty())
                     || matches!(&**entity.lent.load(), Lent::Withdrawn { .. })
             };
             if !live.entities.iter().any(lends) {
@@ -100,7 +101,9 @@ impl Inner {
                     tracing::info!(endpoint = %endpoint.name, "the creator holds again what the agent declared");
                 }
             }
-            Err(DeployError::Store(error)) => tracing::error!(%error, "the creator's rights could not be checked"),
+            Err(DeployError::Store(error)) => {
+                tracing::error!(%error, "the creator's rights could not be checked")
+            }
             Err(error) => {
                 if matches!(&**entity.lent.load(), Lent::Withdrawn { .. }) {
                     return;

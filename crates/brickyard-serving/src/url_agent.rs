@@ -67,11 +67,17 @@ impl UrlAgent {
             let header = HeaderName::from_bytes(format!("x-brickyard-{kind}-{name}").as_bytes())
                 .map_err(|_| format!("environment_vars.{name}: the name cannot be an HTTP header"))?;
             let encoded = base64::engine::general_purpose::STANDARD.encode(value);
-            let mut value = HeaderValue::from_str(&encoded).map_err(|error| format!("environment_vars.{name}: {error}"))?;
+            let mut value = HeaderValue::from_str(&encoded)
+                .map_err(|error| format!("environment_vars.{name}: {error}"))?;
             value.set_sensitive(true);
             environment.insert(header, value);
         }
-        Ok(Self { client, address: format!("{}/invocations", url.trim_end_matches('/')), environment, answer_limit })
+        Ok(Self {
+            client,
+            address: format!("{}/invocations", url.trim_end_matches('/')),
+            environment,
+            answer_limit,
+        })
     }
 
     /// Asks the agent.
@@ -136,7 +142,8 @@ impl UrlAgent {
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, ServingError> {
-    HeaderValue::from_str(text).map_err(|_| ServingError::UserToken("a name cannot be an HTTP header".to_owned()))
+    HeaderValue::from_str(text)
+        .map_err(|_| ServingError::UserToken("a name cannot be an HTTP header".to_owned()))
 }
 
 fn secret_value(text: &str) -> Result<HeaderValue, ServingError> {
@@ -175,7 +182,9 @@ fn events(response: reqwest::Response) -> Chunks {
                 return None;
             }
             match bytes.next().await {
-                Some(Ok(chunk)) if buffer.len() + chunk.len() <= LONGEST_LINE => buffer.extend_from_slice(&chunk),
+                Some(Ok(chunk)) if buffer.len() + chunk.len() <= LONGEST_LINE => {
+                    buffer.extend_from_slice(&chunk)
+                }
                 Some(Ok(_)) => {
                     let reason = "a line of its stream is too long".to_owned();
                     let error = ServingError::Upstream { status: None, reason, body: None };

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use brickyard_agents::{BuildLog, EnvironmentRequest, LogRing, LoggedModel, StartError, SystemTokens, WorkerPool, WorkerSpec};
+use brickyard_agents::{
+    BuildLog, EnvironmentRequest, LogRing, LoggedModel, StartError, SystemTokens, WorkerPool, WorkerSpec,
+};
 use brickyard_types::{BearerToken, Principal, Secret, WorkerId};
 
 use crate::endpoint::{DeployedEntity, Endpoint};

@@ -8,7 +8,9 @@ use brickyard::run::{self, Running};
 use brickyard::workspace::{Storage, Workspace};
 use brickyard_identity::MasterKey;
 use brickyard_store::MemoryJournal;
-use brickyard_types::{BearerToken, Clock, ManualClock, Principal, ScopeSet, SignedDuration, SystemClock, SystemEntropy};
+use brickyard_types::{
+    BearerToken, Clock, ManualClock, Principal, ScopeSet, SignedDuration, SystemClock, SystemEntropy,
+};
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;

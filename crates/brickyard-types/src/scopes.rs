@@ -14,12 +14,22 @@ pub const ALL_APIS: &str = "all-apis";
 /// from refusals that name the coarse scope.)
 const FINE: &[(&str, &[&str])] = &[
     ("model-serving", &["serving.serving-endpoints"]),
-    ("vector-search", &["vectorsearch.vector-search-indexes", "vectorsearch.vector-search-endpoints", "mcp.vectorsearch"]),
+    (
+        "vector-search",
+        &["vectorsearch.vector-search-indexes", "vectorsearch.vector-search-endpoints", "mcp.vectorsearch"],
+    ),
     ("genie", &["dashboards.genie", "mcp.genie"]),
     ("sql", &["sql.statement-execution", "sql.warehouses", "sql.warehouses:read", "mcp.sql"]),
     (
         "unity-catalog",
-        &["catalog.connections", "catalog.catalogs:read", "catalog.schemas:read", "catalog.tables:read", "mcp.functions", "mcp.external"],
+        &[
+            "catalog.connections",
+            "catalog.catalogs:read",
+            "catalog.schemas:read",
+            "catalog.tables:read",
+            "mcp.functions",
+            "mcp.external",
+        ],
     ),
     ("apps", &["apps.apps"]),
     ("workspace", &["workspace.workspace"]),
@@ -28,7 +38,9 @@ const FINE: &[(&str, &[&str])] = &[
 
 /// Text that is not a scope: RFC 6749 section 3.3 allows printable ASCII without space, quote and backslash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a scope: printable ASCII without spaces, quotes and backslashes is needed, 128 characters at most")]
+#[error(
+    "{0:?} is not a scope: printable ASCII without spaces, quotes and backslashes is needed, 128 characters at most"
+)]
 pub struct InvalidScope(pub String);
 
 /// One API scope. Compared exactly: no case folding, no wildcard.

@@ -50,7 +50,11 @@ impl EnvironmentValue {
     pub fn parse(text: &str) -> Result<Self, InvalidSecretRef> {
         let Some(inner) = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) else {
             let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-            return if squeezed.contains("{{secrets") { Err(InvalidSecretRef::Form) } else { Ok(Self::Plain(text.to_owned())) };
+            return if squeezed.contains("{{secrets") {
+                Err(InvalidSecretRef::Form)
+            } else {
+                Ok(Self::Plain(text.to_owned()))
+            };
         };
         let mut parts = inner.split('/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -70,7 +74,9 @@ mod tests {
     #[test]
     fn a_reference_is_exactly_one_form_and_anything_close_is_refused() {
         let good = EnvironmentValue::parse("{{secrets/travel/weather-token}}");
-        assert!(matches!(good, Ok(EnvironmentValue::Secret(r)) if r.to_string() == "{{secrets/travel/weather-token}}"));
+        assert!(
+            matches!(good, Ok(EnvironmentValue::Secret(r)) if r.to_string() == "{{secrets/travel/weather-token}}")
+        );
         for plain in ["", "text", "{{other}}", "{secrets/a/b}", "a {{b}} c"] {
             assert_eq!(EnvironmentValue::parse(plain), Ok(EnvironmentValue::Plain(plain.to_owned())));
         }

@@ -307,7 +307,10 @@ async fn next(
 }
 
 /// A connection that waits in the kernel's queue, if there is a place for it.
-fn waiting(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+fn waiting(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().try_acquire_owned().ok()?;
     let (stream, _) = listener.accept().now_or_never()?.ok()?;
     Some((stream, place))

@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use brickyard_catalog::{Action, ApiFamily, Denied, DenialKind, Permit, Trace, family};
+use brickyard_catalog::{Action, ApiFamily, DenialKind, Denied, Permit, Trace, family};
 use brickyard_identity::{Caller, TokenKind, Unauthenticated};
 use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
 use brickyard_types::{BearerToken, EndpointName, RequestId};
@@ -143,16 +143,17 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     let at = workspace.clock.now();
     let request_id = request.extensions().get::<RequestId>().copied();
     let request_id = request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy));
-    let caller = match bearer(request.headers()).map_err(Nobody::Shown).and_then(|token| who(&workspace, &token)) {
-        Ok(caller) => caller,
-        Err(nobody) => {
-            let (error, hints) = nobody.told();
-            let response = error.explained().into_response();
-            let line = request_line(&request);
-            record(&workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
-            return response;
-        }
-    };
+    let caller =
+        match bearer(request.headers()).map_err(Nobody::Shown).and_then(|token| who(&workspace, &token)) {
+            Ok(caller) => caller,
+            Err(nobody) => {
+                let (error, hints) = nobody.told();
+                let response = error.explained().into_response();
+                let line = request_line(&request);
+                record(&workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
+                return response;
+            }
+        };
     let family = opens(guard.family, &workspace, &caller);
     if !family.accepts(caller.scopes())
         && let Err(denied) = workspace.catalog.require_scope(&caller, family)
@@ -223,7 +224,9 @@ impl Nobody {
                 (ApiError::invalid_token(), vec![format!("{reason}: {fix}")])
             }
             Self::EndpointGone(name) => {
-                let hint = format!("the token was minted for endpoint {name}, which was deleted: ask an endpoint that is there");
+                let hint = format!(
+                    "the token was minted for endpoint {name}, which was deleted: ask an endpoint that is there"
+                );
                 (ApiError::invalid_token(), vec![hint])
             }
         }
@@ -252,11 +255,19 @@ fn request_line(request: &Request) -> Line {
     let invocation = path.starts_with("/serving-endpoints/");
     if invocation && path.ends_with("/invocations") {
         // Written by the serving stack; only a refusal before it needs the path, and the template says enough.
-        return Line { route: Cow::Borrowed("POST /serving-endpoints/{name}/invocations"), path: None, invocation };
+        return Line {
+            route: Cow::Borrowed("POST /serving-endpoints/{name}/invocations"),
+            path: None,
+            invocation,
+        };
     }
     let method = request.method();
     let route = request.extensions().get::<MatchedPath>().map_or(path, MatchedPath::as_str);
-    Line { route: Cow::Owned(format!("{method} {route}")), path: Some(format!("{method} {path}")), invocation }
+    Line {
+        route: Cow::Owned(format!("{method} {route}")),
+        path: Some(format!("{method} {path}")),
+        invocation,
+    }
 }
 
 /// The invocation whose agent made this request: by its token, or else by the process behind the connection.
@@ -295,7 +306,17 @@ impl Unfinished {
         let traces = std::mem::take(&mut *facts.traces.lock());
         let hints = std::mem::take(&mut *facts.hints.lock());
         let caller = Some(facts.caller.clone());
-        record(&facts.workspace, self.at, facts.request_id, caller, &self.line, facts.cause, traces, hints, response);
+        record(
+            &facts.workspace,
+            self.at,
+            facts.request_id,
+            caller,
+            &self.line,
+            facts.cause,
+            traces,
+            hints,
+            response,
+        );
     }
 }
 

@@ -121,8 +121,10 @@ pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
             (storage, dir.0.clone(), None, Some(dir))
         }
         StatePlace::Folder(dir) => {
-            std::fs::create_dir_all(dir).map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))?;
-            let dir = dir.canonicalize().map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))?;
+            std::fs::create_dir_all(dir)
+                .map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))?;
+            let dir =
+                dir.canonicalize().map_err(|error| Failure::Failed(format!("{}: {error}", dir.display())))?;
             (Storage::Directory(dir.clone()), dir.clone(), Some(dir), None)
         }
     };
@@ -191,7 +193,11 @@ fn write_local_token(
 }
 
 /// Keeps the token of the commands on this machine alive; ends only if it cannot.
-async fn renew_local_token(workspace: &Workspace, config: &Config, data_dir: Option<&std::path::Path>) -> Failure {
+async fn renew_local_token(
+    workspace: &Workspace,
+    config: &Config,
+    data_dir: Option<&std::path::Path>,
+) -> Failure {
     let life = Duration::try_from(workspace.identity.config().max_token_lifetime).unwrap_or(DRAIN);
     loop {
         tokio::time::sleep(life / 2).await;
@@ -204,10 +210,12 @@ async fn renew_local_token(workspace: &Workspace, config: &Config, data_dir: Opt
 /// A token for the commands on this machine.
 fn admin_token(workspace: &Workspace, config: &Config) -> Result<BearerToken, Failure> {
     let name = config.workspace.admins.first().map_or(DEFAULT_ADMIN.to_owned(), ToString::to_string);
-    let principal = name.parse().ok().and_then(|name| {
-        workspace.identity.directory().user(&name).map(|entry| entry.principal.clone())
-    });
-    let principal = principal.ok_or_else(|| Failure::Failed(format!("the administrator {name} does not exist")))?;
+    let principal = name
+        .parse()
+        .ok()
+        .and_then(|name| workspace.identity.directory().user(&name).map(|entry| entry.principal.clone()));
+    let principal =
+        principal.ok_or_else(|| Failure::Failed(format!("the administrator {name} does not exist")))?;
     let life = workspace.identity.config().max_token_lifetime;
     let minted = workspace.identity.mint(&principal, ScopeSet::all_apis(), life);
     minted.map(|minted| minted.token).map_err(|error| Failure::Failed(error.to_string()))
@@ -219,7 +227,8 @@ fn say_ready(workspace: &Workspace, format: LogFormat) {
     let own: Vec<_> = (endpoints.iter())
         .filter(|view| view.endpoint.origin != brickyard_serving::Origin::BuiltIn)
         .collect();
-    let failed: Vec<_> = own.iter().filter(|view| !view.ready).map(|view| view.endpoint.name.to_string()).collect();
+    let failed: Vec<_> =
+        own.iter().filter(|view| !view.ready).map(|view| view.endpoint.name.to_string()).collect();
     match format {
         LogFormat::Json => {
             let line = serde_json::json!({
@@ -231,7 +240,8 @@ fn say_ready(workspace: &Workspace, format: LogFormat) {
             println!("{line}");
         }
         LogFormat::Human => {
-            let trouble = if failed.is_empty() { String::new() } else { format!("; FAILED: {}", failed.join(", ")) };
+            let trouble =
+                if failed.is_empty() { String::new() } else { format!("; FAILED: {}", failed.join(", ")) };
             println!("brickyard is ready at {} with {} endpoints{trouble}", workspace.host, own.len());
         }
     }
@@ -250,11 +260,14 @@ async fn stop_signal() {
 
 fn watch_log(options: &ServeOptions) {
     let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second workspace in one process keeps the first one's log.
     let _ = match options.log_format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Human => {
+            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+        }
     };
 }
 

@@ -10,14 +10,17 @@ use brickyard_catalog::{
     ManageSecretScope, Permit, Securable, WriteSecret,
 };
 use brickyard_identity::{IdentityError, ImportedPat, NewUser};
-use brickyard_secrets::InitialManager;
 use brickyard_models::builtin::foundation_models;
+use brickyard_secrets::InitialManager;
 use brickyard_serving::{
-    AgentSource, CreateEndpoint, DeployError, Origin, RegisteredVersion, Route, ServedEntity, Tag, WorkloadSize,
+    AgentSource, CreateEndpoint, DeployError, Origin, RegisteredVersion, Route, ServedEntity, Tag,
+    WorkloadSize,
 };
 use brickyard_types::{EnvironmentValue, GroupName, Principal, PrincipalId, SecretRef, UserName};
 
-use crate::config::{Config, EndpointConfig, EndpointPermission, PrincipalRef, ScopePermission, ServedEntityConfig, ServedKind};
+use crate::config::{
+    Config, EndpointConfig, EndpointPermission, PrincipalRef, ScopePermission, ServedEntityConfig, ServedKind,
+};
 use crate::routes::serving_endpoints::policy;
 use crate::workspace::Workspace;
 
@@ -70,7 +73,11 @@ impl Workspace {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    async fn seed_directory(&self, config: &Config, errors: &mut Vec<SeedError>) -> Result<Principal, SeedError> {
+    async fn seed_directory(
+        &self,
+        config: &Config,
+        errors: &mut Vec<SeedError>,
+    ) -> Result<Principal, SeedError> {
         let identity = &self.identity;
         // Whoever administers the workspace owns what nobody in particular made.
         let owner = match config.workspace.admins.first() {
@@ -115,10 +122,16 @@ impl Workspace {
         }
         for one in &config.service_principals {
             let place = format!("service_principals {}", one.display_name);
-            let known = identity.directory().service_principal(&one.application_id).map(|known| known.principal.clone());
+            let known = identity
+                .directory()
+                .service_principal(&one.application_id)
+                .map(|known| known.principal.clone());
             let principal = match known {
                 Some(principal) => principal,
-                None => match identity.create_service_principal(&one.display_name, Some(&one.application_id)).await {
+                None => match identity
+                    .create_service_principal(&one.display_name, Some(&one.application_id))
+                    .await
+                {
                     Ok(principal) => principal,
                     Err(error) => {
                         errors.push(at(&place, error));
@@ -134,7 +147,9 @@ impl Workspace {
             }
             for secret in &one.secrets {
                 let expires_at = secret.lifetime.map(|life| self.clock.now() + life);
-                if let Err(error) = identity.import_secret(principal.id, &secret.value, expires_at, None).await {
+                if let Err(error) =
+                    identity.import_secret(principal.id, &secret.value, expires_at, None).await
+                {
                     errors.push(at(format!("{place} secrets"), error));
                 }
             }
@@ -184,7 +199,9 @@ impl Workspace {
         let directory = self.identity.directory();
         match principal {
             PrincipalRef::User(name) => directory.user(name).map(|entry| entry.principal.id),
-            PrincipalRef::ServicePrincipal(id) => directory.service_principal(id).map(|entry| entry.principal.id),
+            PrincipalRef::ServicePrincipal(id) => {
+                directory.service_principal(id).map(|entry| entry.principal.id)
+            }
             PrincipalRef::Group(name) => directory.group(name).map(|group| group.id),
         }
     }
@@ -198,8 +215,13 @@ impl Workspace {
         for scope in &config.secret_scopes {
             let place = format!("secret_scopes {}", scope.scope);
             if !self.secrets.scope_exists(&scope.scope) {
-                let made = match self.catalog.authorize_creator(admin, CreateSecretScope(scope.scope.clone())) {
-                    Ok(permit) => self.secrets.create_scope(&permit, InitialManager::Creator).await.map_err(|error| error.to_string()),
+                let made = match self.catalog.authorize_creator(admin, CreateSecretScope(scope.scope.clone()))
+                {
+                    Ok(permit) => self
+                        .secrets
+                        .create_scope(&permit, InitialManager::Creator)
+                        .await
+                        .map_err(|error| error.to_string()),
                     Err(denied) => Err(denied.to_string()),
                 };
                 if let Err(reason) = made {
@@ -211,7 +233,9 @@ impl Workspace {
                 let reference = SecretRef { scope: scope.scope.clone(), key: secret.key.clone() };
                 let place = format!("{place} {}", secret.key);
                 let written = match self.catalog.authorize_creator(admin, WriteSecret(reference)) {
-                    Ok(permit) => self.secrets.put(&permit, &secret.value).await.map_err(|error| error.to_string()),
+                    Ok(permit) => {
+                        self.secrets.put(&permit, &secret.value).await.map_err(|error| error.to_string())
+                    }
                     Err(denied) => Err(denied.to_string()),
                 };
                 if let Err(reason) = written {
@@ -272,7 +296,8 @@ impl Workspace {
 
     /// Endpoints that declare each other as resources come in any order: whoever waits for another is tried again.
     async fn seed_endpoints(&self, config: &Config, admin: &Principal, errors: &mut Vec<SeedError>) {
-        *self.awaited.lock() = config.serving_endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        *self.awaited.lock() =
+            config.serving_endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let mut waiting: Vec<&EndpointConfig> = config.serving_endpoints.iter().collect();
         loop {
             let before = waiting.len();
@@ -296,7 +321,8 @@ impl Workspace {
     }
 
     async fn seed_endpoint(&self, endpoint: &EndpointConfig, admin: &Principal) -> Result<(), String> {
-        let creator = self.principal(&endpoint.creator).ok_or("the creator is not a user or service principal")?;
+        let creator =
+            self.principal(&endpoint.creator).ok_or("the creator is not a user or service principal")?;
         let entities = (endpoint.served_entities.iter()).map(entity).collect::<Result<Vec<_>, _>>()?;
         let mut routes = Vec::new();
         for route in &endpoint.routes {
@@ -313,8 +339,11 @@ impl Workspace {
                 },
             })
             .collect();
-        let tags: Vec<_> =
-            endpoint.tags.iter().map(|(key, value)| Tag { key: key.clone(), value: Some(value.clone()) }).collect();
+        let tags: Vec<_> = endpoint
+            .tags
+            .iter()
+            .map(|(key, value)| Tag { key: key.clone(), value: Some(value.clone()) })
+            .collect();
         let description = endpoint.description.clone().unwrap_or_default();
         let Some(known) = self.serving.endpoint(&endpoint.name) else {
             let name = endpoint.name.clone();
@@ -362,7 +391,12 @@ impl Workspace {
         self.permit(creator, &name, grants).await
     }
 
-    async fn permit(&self, manager: &Principal, name: &brickyard_types::EndpointName, grants: &[Grant]) -> Result<(), String> {
+    async fn permit(
+        &self,
+        manager: &Principal,
+        name: &brickyard_types::EndpointName,
+        grants: &[Grant],
+    ) -> Result<(), String> {
         let Some(view) = self.serving.endpoint(name) else { return Err(format!("endpoint {name} is gone")) };
         let securable = Securable::from(&view.endpoint.reference());
         let permit = (self.catalog.authorize_creator(manager, ManagePermissions(securable)))
@@ -389,8 +423,8 @@ fn entity(config: &ServedEntityConfig) -> Result<ServedEntity, String> {
     };
     let declared = match &config.auth_policy {
         Some(value) => {
-            let parsed: AuthPolicy =
-                serde_json::from_value(value.clone()).map_err(|error| format!("{}.auth_policy: {error}", config.place))?;
+            let parsed: AuthPolicy = serde_json::from_value(value.clone())
+                .map_err(|error| format!("{}.auth_policy: {error}", config.place))?;
             Some(policy(parsed).map_err(|error| error.message().to_owned())?)
         }
         None => None,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use brickyard_agents::{PythonEnvironments, pid_of_local_peer};
 use brickyard_catalog::{Catalog, Permissions};
-use brickyard_identity::{Identity, IdentityConfig, IdentityError, IdentitySlots, MasterKey, SealError, SigningAlgorithm};
+use brickyard_identity::{
+    Identity, IdentityConfig, IdentityError, IdentitySlots, MasterKey, SealError, SigningAlgorithm,
+};
 use brickyard_ledger::Ledger;
 use brickyard_secrets::{SecretLimits, Secrets};
 use brickyard_serving::{Serving, ServingSlots, Settings};
@@ -181,7 +183,8 @@ impl Workspace {
             refuse_plaintext_credentials: options.refuse_plaintext_credentials,
             python: options.python.clone(),
             // A user token outlives the longest call, streams included, and no more.
-            user_token_life: SignedDuration::try_from(execution_time + Duration::from_secs(60)).unwrap_or(SignedDuration::from_mins(6)),
+            user_token_life: SignedDuration::try_from(execution_time + Duration::from_secs(60))
+                .unwrap_or(SignedDuration::from_mins(6)),
             passthrough_life: options.passthrough_ttl,
             status_of,
         };
@@ -230,7 +233,8 @@ impl Workspace {
         let waiting: Vec<_> = (awaited.iter())
             .filter(|name| {
                 self.serving.endpoint(name).is_some_and(|view| {
-                    view.endpoint.pending.is_some() || (!view.ready && view.reason.is_none() && view.endpoint.failure.is_none())
+                    view.endpoint.pending.is_some()
+                        || (!view.ready && view.reason.is_none() && view.endpoint.failure.is_none())
                 })
             })
             .map(ToString::to_string)

@@ -24,6 +24,7 @@ pub async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
 }
 
 async fn seen(headers: HeaderMap) -> impl IntoResponse {
-    let token = headers.get("x-forwarded-access-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token =
+        headers.get("x-forwarded-access-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
     axum::Json(serde_json::json!({ "token": token }))
 }

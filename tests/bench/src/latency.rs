@@ -61,7 +61,8 @@ fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<(), 
             return Err(text.to_owned().into());
         }
         let length = text.lines().filter_map(|line| line.split_once(": "));
-        let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+        let length =
+            length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
         let length: usize = length.last().ok_or("no content-length")?.parse()?;
         if have >= head + 4 + length {
             return Ok(());

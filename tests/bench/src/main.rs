@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["latency", url, rate, seconds, body, token] => {
             latency::probe(url, rate.parse()?, seconds.parse()?, body, token)
         }
-        _ => Err("echo LISTEN | workspace LISTEN [name=value]... | latency URL RATE SECONDS BODY TOKEN".into()),
+        _ => {
+            Err("echo LISTEN | workspace LISTEN [name=value]... | latency URL RATE SECONDS BODY TOKEN".into())
+        }
     }
 }

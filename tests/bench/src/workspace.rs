@@ -68,7 +68,10 @@ pub async fn serve(listen: &str, settings: &[&str]) -> Result<(), Box<dyn Error>
     workspace.seed(&config).await.map_err(|errors| format!("{errors:?}"))?;
     make_endpoints(&workspace, &size).await?;
     make_tokens(&workspace, &size).await?;
-    let ready = || (0..size.endpoints).all(|number| name(number).is_ok_and(|name| workspace.serving.live(&name).is_some()));
+    let ready = || {
+        (0..size.endpoints)
+            .all(|number| name(number).is_ok_and(|name| workspace.serving.live(&name).is_some()))
+    };
     while !ready() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
@@ -101,7 +104,8 @@ serving_endpoints:
 "#;
 
 fn read(settings: &[&str]) -> Result<Size, Box<dyn Error>> {
-    let mut size = Size { endpoints: 1, grants: 1, users: 1, tokens: 1, sign: false, algorithm: "ES256".to_owned() };
+    let mut size =
+        Size { endpoints: 1, grants: 1, users: 1, tokens: 1, sign: false, algorithm: "ES256".to_owned() };
     for setting in settings {
         let (name, value) = setting.split_once('=').ok_or("name=value is needed")?;
         match name {
@@ -122,10 +126,12 @@ fn name(number: usize) -> Result<brickyard_types::EndpointName, Box<dyn Error>> 
 }
 
 async fn make_endpoints(workspace: &Workspace, size: &Size) -> Result<(), Box<dyn Error>> {
-    let admin = workspace.identity.directory().by_name("admin@example.com").map(|entry| entry.principal.clone());
+    let admin =
+        workspace.identity.directory().by_name("admin@example.com").map(|entry| entry.principal.clone());
     let admin = admin.ok_or("no admin")?;
     let template = workspace.serving.endpoint(&"template".parse()?).ok_or("no template")?.endpoint;
-    let deployed = template.active.as_ref().or(template.pending.as_ref()).ok_or("the template is not deployed")?;
+    let deployed =
+        template.active.as_ref().or(template.pending.as_ref()).ok_or("the template is not deployed")?;
     let entity = deployed.entities[0].entity.clone();
     for number in 0..size.endpoints {
         let may = workspace.catalog.authorize_creator(&admin, MayCreate(()))?;

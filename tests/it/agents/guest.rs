@@ -69,7 +69,9 @@ impl Answer {
         let length = self.body.len() + usize::from(self.breaks_off) * 1_000;
         let (status, content_type, body) = (self.status, self.content_type, &self.body);
         let moved = if (300..400).contains(&status) { "location: /elsewhere\r\n" } else { "" };
-        format!("HTTP/1.1 {status} OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n{moved}connection: close\r\n\r\n{body}")
+        format!(
+            "HTTP/1.1 {status} OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n{moved}connection: close\r\n\r\n{body}"
+        )
     }
 }
 

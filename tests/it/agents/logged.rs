@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("BRICKYARD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "BRICKYARD_TEST_PYTHON names no Python with mlflow");
-        eprintln!("SKIPPED: BRICKYARD_TEST_PYTHON names no Python with mlflow, databricks-sdk and databricks-ai-bridge");
+        assert_ne!(
+            std::env::var("CI").as_deref(),
+            Ok("true"),
+            "BRICKYARD_TEST_PYTHON names no Python with mlflow"
+        );
+        eprintln!(
+            "SKIPPED: BRICKYARD_TEST_PYTHON names no Python with mlflow, databricks-sdk and databricks-ai-bridge"
+        );
     }
     python
 }

@@ -38,8 +38,11 @@ impl Canaries {
             self.needle(name, "percent-encoded", encoded(text).into_bytes());
             self.needle(name, "percent-encoded", encoded(text).to_lowercase().into_bytes());
             let json = serde_json::to_string(text).expect("JSON");
-            self.needle(name, "JSON", json[1..json.len() - 1].as_bytes().to_vec());
-            let ascii: String = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect();
+            self.needle(name, "JSON", json.as_bytes()[1..json.len() - 1].to_vec());
+            let ascii: String = text
+                .chars()
+                .map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() })
+                .collect();
             self.needle(name, "escaped", ascii.into_bytes());
         }
     }

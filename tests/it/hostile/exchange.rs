@@ -14,7 +14,8 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 const EXCHANGE: (&str, &str) = ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
 const CREDENTIALS: (&str, &str) = ("grant_type", "client_credentials");
 const OF_ACCESS_TOKEN: (&str, &str) = ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token");
-const OF_PAT: (&str, &str) = ("subject_token_type", "urn:databricks:params:oauth:token-type:personal-access-token");
+const OF_PAT: (&str, &str) =
+    ("subject_token_type", "urn:databricks:params:oauth:token-type:personal-access-token");
 
 fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
@@ -57,7 +58,11 @@ impl Stage {
         let answer = self.entry(what, bytes, 200).await;
         let body = answer.json();
         assert!(body["access_token"].is_string() && body["scope"].is_string(), "{what}: {}", answer.text());
-        assert_eq!((&body["token_type"], answer.header("cache-control")), (&json!("Bearer"), "no-store"), "{what}");
+        assert_eq!(
+            (&body["token_type"], answer.header("cache-control")),
+            (&json!("Bearer"), "no-store"),
+            "{what}"
+        );
         let token = body["access_token"].as_str().expect("text").to_owned();
         self.canaries.add("a granted token", super::stage::signature(&token).as_bytes());
         body
@@ -89,7 +94,10 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         ("X03 bad base64", Some("Basic !!!".to_owned())),
         ("X03 base64 of another alphabet", Some("Basic ___-".to_owned())),
         ("X03 no colon", Some(format!("Basic {}", STANDARD.encode(CLIENT_ID)))),
-        ("X03 percent-encoded colon", Some(format!("Basic {}", STANDARD.encode(format!("{CLIENT_ID}%3A{CLIENT_SECRET}"))))),
+        (
+            "X03 percent-encoded colon",
+            Some(format!("Basic {}", STANDARD.encode(format!("{CLIENT_ID}%3A{CLIENT_SECRET}")))),
+        ),
         ("X03 UTF-8", Some(basic(CLIENT_ID, "\u{e9}\u{1f980}"))),
         ("X03 not UTF-8", Some(format!("Basic {}", STANDARD.encode([0xff, b':', 0xfe])))),
         ("X03 NUL", Some(basic(CLIENT_ID, "a\0b"))),
@@ -100,7 +108,8 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         ("empty", Some(String::new())),
     ] {
         for (grant, pairs) in [("client_credentials", &[CREDENTIALS][..]), ("exchange", &subject)] {
-            let answer = stage.refuses(&format!("{what}, {grant}"), &ask(header.as_deref(), pairs), CLIENT).await;
+            let answer =
+                stage.refuses(&format!("{what}, {grant}"), &ask(header.as_deref(), pairs), CLIENT).await;
             answers.insert(answer.text());
         }
     }
@@ -108,19 +117,47 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
     stage.entry("X03 1 MB", &ask(Some(&megabyte), &[CREDENTIALS]), 431).await;
     let both = [CREDENTIALS, ("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
     stage.refuses("X02 in both places", &ask(Some(&good), &both), INVALID).await;
-    stage.refuses("X02 another id in the form", &ask(Some(&good), &[CREDENTIALS, ("client_id", OTHER_ID)]), INVALID).await;
-    stage.refuses("X02 secret without id", &ask(None, &[CREDENTIALS, ("client_secret", CLIENT_SECRET)]), INVALID).await;
+    stage
+        .refuses(
+            "X02 another id in the form",
+            &ask(Some(&good), &[CREDENTIALS, ("client_id", OTHER_ID)]),
+            INVALID,
+        )
+        .await;
+    stage
+        .refuses(
+            "X02 secret without id",
+            &ask(None, &[CREDENTIALS, ("client_secret", CLIENT_SECRET)]),
+            INVALID,
+        )
+        .await;
     stage.grants("in the header", &ask(Some(&good), &[CREDENTIALS])).await;
     stage.grants("in the form", &ask(None, &both)).await;
 
     for (what, pairs, expected) in [
         ("X04 missing", vec![("scope", "sql")], INVALID),
         ("X04 empty", vec![("grant_type", "")], (400, "unsupported_grant_type")),
-        ("X04 password", vec![("grant_type", "password"), ("username", ANA), ("password", "x")], (400, "unsupported_grant_type")),
+        (
+            "X04 password",
+            vec![("grant_type", "password"), ("username", ANA), ("password", "x")],
+            (400, "unsupported_grant_type"),
+        ),
         ("X04 implicit", vec![("grant_type", "implicit")], (400, "unsupported_grant_type")),
-        ("X04 code", vec![("grant_type", "authorization_code"), ("code", "x")], (400, "unsupported_grant_type")),
-        ("X04 refresh", vec![("grant_type", "refresh_token"), ("refresh_token", "x")], (400, "unsupported_grant_type")),
-        ("X04 device", vec![("grant_type", "urn:ietf:params:oauth:grant-type:device_code")], (400, "unsupported_grant_type")),
+        (
+            "X04 code",
+            vec![("grant_type", "authorization_code"), ("code", "x")],
+            (400, "unsupported_grant_type"),
+        ),
+        (
+            "X04 refresh",
+            vec![("grant_type", "refresh_token"), ("refresh_token", "x")],
+            (400, "unsupported_grant_type"),
+        ),
+        (
+            "X04 device",
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:device_code")],
+            (400, "unsupported_grant_type"),
+        ),
         ("X04 other case", vec![("grant_type", "Client_Credentials")], (400, "unsupported_grant_type")),
         ("X04 trailing space", vec![("grant_type", "client_credentials ")], (400, "unsupported_grant_type")),
         ("X04 repeated", vec![CREDENTIALS, CREDENTIALS], INVALID),
@@ -143,11 +180,38 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         ("X15 audience of another workspace", vec![CREDENTIALS, ("audience", "999")], TARGET),
         ("X15 resource relative", vec![CREDENTIALS, ("resource", "/relative")], TARGET),
         ("X15 resource elsewhere", vec![CREDENTIALS, ("resource", "http://evil.example")], TARGET),
-        ("X15 audience twice", vec![CREDENTIALS, ("audience", "1234567890123456"), ("audience", "999")], TARGET),
-        ("details of another kind", vec![CREDENTIALS, ("authorization_details", r#"[{"type":"unity_catalog_permission"}]"#)], (400, "invalid_authorization_details")),
-        ("details deep", vec![CREDENTIALS, ("authorization_details", "[[[[[[[[[[[[[[[[")], (400, "invalid_authorization_details")),
-        ("X23 an assertion", vec![CREDENTIALS, ("client_assertion", "e30.e30.AA"), ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")], CLIENT),
-        ("X23 its type alone", vec![CREDENTIALS, ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")], CLIENT),
+        (
+            "X15 audience twice",
+            vec![CREDENTIALS, ("audience", "1234567890123456"), ("audience", "999")],
+            TARGET,
+        ),
+        (
+            "details of another kind",
+            vec![CREDENTIALS, ("authorization_details", r#"[{"type":"unity_catalog_permission"}]"#)],
+            (400, "invalid_authorization_details"),
+        ),
+        (
+            "details deep",
+            vec![CREDENTIALS, ("authorization_details", "[[[[[[[[[[[[[[[[")],
+            (400, "invalid_authorization_details"),
+        ),
+        (
+            "X23 an assertion",
+            vec![
+                CREDENTIALS,
+                ("client_assertion", "e30.e30.AA"),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ],
+            CLIENT,
+        ),
+        (
+            "X23 its type alone",
+            vec![
+                CREDENTIALS,
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ],
+            CLIENT,
+        ),
     ] {
         stage.refuses(what, &ask(Some(&good), &pairs), expected).await;
     }
@@ -164,15 +228,32 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
     // X27: there is no federation: an external issuer's token is refused before anybody is asked about it.
     let trap = stage.trap.url.clone();
     let claims = json!({ "iss": trap, "sub": ANA, "aud": "x", "exp": stage.now() + 60 }).to_string();
-    let external = mine.token(json!({ "alg": "ES256", "kid": "mine", "jku": format!("{trap}/jwks.json") }).to_string(), claims);
+    let external = mine.token(
+        json!({ "alg": "ES256", "kid": "mine", "jku": format!("{trap}/jwks.json") }).to_string(),
+        claims,
+    );
     let jwt = ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt");
-    stage.refuses("X27 an external token", &ask(None, &[EXCHANGE, jwt, ("subject_token", &external)]), INVALID).await;
-    stage.refuses("X27 with a client", &ask(Some(&good), &[EXCHANGE, jwt, ("subject_token", &external)]), INVALID).await;
+    stage
+        .refuses("X27 an external token", &ask(None, &[EXCHANGE, jwt, ("subject_token", &external)]), INVALID)
+        .await;
+    stage
+        .refuses(
+            "X27 with a client",
+            &ask(Some(&good), &[EXCHANGE, jwt, ("subject_token", &external)]),
+            INVALID,
+        )
+        .await;
 
     // X17, X18, X21: the form itself.
     let line = form(&[CREDENTIALS]);
     stage.refuses("X17 in the query", &raw(&format!("{TOKEN}?{line}"), Some(&good), b""), INVALID).await;
-    stage.refuses("X17 some in the query", &raw(&format!("{TOKEN}?scope=sql"), Some(&good), line.as_bytes()), INVALID).await;
+    stage
+        .refuses(
+            "X17 some in the query",
+            &raw(&format!("{TOKEN}?scope=sql"), Some(&good), line.as_bytes()),
+            INVALID,
+        )
+        .await;
     for (what, content_type) in [
         ("X18 JSON", "application/json"),
         ("X18 UTF-16", "application/x-www-form-urlencoded; charset=utf-16"),
@@ -181,7 +262,9 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         ("X18 twice", "application/x-www-form-urlencoded, application/json"),
     ] {
         let headers = [("Content-Type", content_type), ("Authorization", good.as_str())];
-        stage.refuses(what, &request("POST", TOKEN, &headers, line.as_bytes()), (415, "invalid_request")).await;
+        stage
+            .refuses(what, &request("POST", TOKEN, &headers, line.as_bytes()), (415, "invalid_request"))
+            .await;
     }
     let untyped = request("POST", TOKEN, &[("Authorization", good.as_str())], line.as_bytes());
     stage.refuses("X18 no type", &untyped, (415, "invalid_request")).await;
@@ -216,11 +299,17 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         let wrong = basic(OTHER_ID, &format!("dose{number:032}"));
         let answer = stage.entry("X22", &ask(Some(&wrong), &[CREDENTIALS]), &[401, 429][..]).await;
         limited += usize::from(answer.status == 429);
-        assert!(answer.status == 401 || answer.header("retry-after") != "", "{}", answer.head);
+        assert!(answer.status == 401 || !answer.header("retry-after").is_empty(), "{}", answer.head);
     }
     assert!(limited > 10, "{limited}");
     stage.grants("X22 the right secret", &ask(Some(&basic(OTHER_ID, OTHER_SECRET)), &[CREDENTIALS])).await;
-    stage.refuses("X22 another client's failure", &ask(Some(&basic("7f1c0de0-0000-4000-8000-0000000000ff", "x")), &[CREDENTIALS]), CLIENT).await;
+    stage
+        .refuses(
+            "X22 another client's failure",
+            &ask(Some(&basic("7f1c0de0-0000-4000-8000-0000000000ff", "x")), &[CREDENTIALS]),
+            CLIENT,
+        )
+        .await;
     stage.grants("X22 another client", &ask(Some(&good), &[CREDENTIALS])).await;
     eprintln!("X, clients and forms: {} entries", stage.entries);
 }
@@ -252,22 +341,36 @@ async fn x_an_exchanged_token_is_always_less() {
         ("X08 empty", &[("scope", "")], SCOPE),
         ("X13 actor without type", &[("actor_token", "x")], INVALID),
         ("X13 type without actor", &[("actor_token_type", "x")], INVALID),
-        ("X13 an actor", &[("actor_token", "x"), ("actor_token_type", "urn:ietf:params:oauth:token-type:access_token")], INVALID),
+        (
+            "X13 an actor",
+            &[("actor_token", "x"), ("actor_token_type", "urn:ietf:params:oauth:token-type:access_token")],
+            INVALID,
+        ),
         ("X15 audience unknown", &[("audience", "nobody")], TARGET),
         ("X15 audience of another workspace", &[("audience", "42")], TARGET),
         ("X15 audience empty", &[("audience", "")], TARGET),
         ("X15 resource with a fragment", &[("resource", "http://127.0.0.1#x")], TARGET),
         ("X15 resource relative", &[("resource", "oidc")], TARGET),
         ("X15 many resources", &[("resource", "http://a"), ("resource", "http://b")], TARGET),
-        ("X20 a refresh token", &[("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")], INVALID),
-        ("X20 an ID token", &[("requested_token_type", "urn:ietf:params:oauth:token-type:id_token")], INVALID),
+        (
+            "X20 a refresh token",
+            &[("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")],
+            INVALID,
+        ),
+        (
+            "X20 an ID token",
+            &[("requested_token_type", "urn:ietf:params:oauth:token-type:id_token")],
+            INVALID,
+        ),
         ("X20 SAML", &[("requested_token_type", "urn:ietf:params:oauth:token-type:saml2")], INVALID),
         ("X17 subject twice", &[("subject_token", "x")], INVALID),
     ] {
         stage.refuses(what, &with(extra), expected).await;
     }
     // X14: what a form claims about actors is not heard.
-    let granted = stage.grants("X14 act in the form", &with(&[("act", r#"{"sub":"x"}"#), ("may_act", "x"), ("sub", ADMIN)])).await;
+    let granted = stage
+        .grants("X14 act in the form", &with(&[("act", r#"{"sub":"x"}"#), ("may_act", "x"), ("sub", ADMIN)]))
+        .await;
     let ask_about = form(&[("token", granted["access_token"].as_str().expect("text"))]);
     let about = raw("/oidc/v1/introspect", Some(&format!("Bearer {}", stage.admin)), ask_about.as_bytes());
     let said = stage.entry("X14 introspected", &about, 200).await.json();
@@ -291,20 +394,32 @@ async fn x_an_exchanged_token_is_always_less() {
     stage.refuses("X12 no token", &ask(Some(&good), &[EXCHANGE, OF_ACCESS_TOKEN]), INVALID).await;
     let assertion = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", PAT)];
     stage.refuses("X12 PAT as assertion", &ask(Some(&good), &assertion), (400, "invalid_grant")).await;
-    let assertion = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", ana.as_str())];
-    stage.refuses("an assertion for everything", &ask(Some(&good), &assertion), (400, "invalid_authorization_details")).await;
+    let assertion =
+        [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", ana.as_str())];
+    stage
+        .refuses(
+            "an assertion for everything",
+            &ask(Some(&good), &assertion),
+            (400, "invalid_authorization_details"),
+        )
+        .await;
 
     // X05, X06: a client secret that opens less than its principal.
     let robot = stage.kit.principal(CLIENT_ID).id;
-    let made = stage.kit.workspace.identity.create_secret(robot, None, Some("genie".parse().into_iter().collect()));
+    let made =
+        stage.kit.workspace.identity.create_secret(robot, None, Some("genie".parse().into_iter().collect()));
     let made = made.await.expect("a secret");
     let secret = made.secret.expose_str().expect("text").to_owned();
     stage.canaries.add("a narrow client secret", secret.as_bytes());
     let few = basic(CLIENT_ID, &secret);
     let denied = (403, "access_denied");
-    stage.refuses("X06 wider than the client", &ask(Some(&few), &[CREDENTIALS, ("scope", "sql")]), denied).await;
+    stage
+        .refuses("X06 wider than the client", &ask(Some(&few), &[CREDENTIALS, ("scope", "sql")]), denied)
+        .await;
     stage.refuses("X06 everything", &ask(Some(&few), &[CREDENTIALS, ("scope", "all-apis")]), denied).await;
-    let granted = stage.grants("X06 narrowed", &ask(Some(&few), &[EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", &subject)])).await;
+    let granted = stage
+        .grants("X06 narrowed", &ask(Some(&few), &[EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", &subject)]))
+        .await;
     assert_eq!(granted["scope"], "genie");
     let only_sql = stage.kit.scoped_token(ANA, "sql", ten);
     let nothing = ask(Some(&few), &[EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", &only_sql)]);
@@ -328,7 +443,13 @@ async fn x_an_exchanged_token_is_always_less() {
     // X09, X28: what was made from a token dies with it, before the answer to its revocation.
     let revoke = raw("/oidc/v1/revoke", None, form(&[("token", &subject)]).as_bytes());
     stage.entry("X28 revoke the first", &revoke, 200).await;
-    stage.entry("X28 the last of the chain", &json_request("GET", "/api/2.0/preview/scim/v2/Me", &token, ""), 403).await;
+    stage
+        .entry(
+            "X28 the last of the chain",
+            &json_request("GET", "/api/2.0/preview/scim/v2/Me", &token, ""),
+            403,
+        )
+        .await;
     stage.refuses("X09 a revoked subject", &with(&[]), INVALID).await;
     let bytes = ask(Some(&good), &[EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", &token)]);
     stage.refuses("X28 the last of the chain as subject", &bytes, INVALID).await;
@@ -336,9 +457,20 @@ async fn x_an_exchanged_token_is_always_less() {
     stage.clock.advance(SignedDuration::from_mins(3));
     let bytes = ask(Some(&good), &[EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", &expired)]);
     stage.refuses("X09 an expired subject", &bytes, INVALID).await;
-    let granted = stage.grants("a PAT for a token", &ask(None, &[EXCHANGE, OF_PAT, ("subject_token", PAT), ("scope", "sql")])).await;
+    let granted = stage
+        .grants(
+            "a PAT for a token",
+            &ask(None, &[EXCHANGE, OF_PAT, ("subject_token", PAT), ("scope", "sql")]),
+        )
+        .await;
     assert_eq!(granted["scope"], "sql");
-    stage.refuses("X01 a PAT that is none", &ask(None, &[EXCHANGE, OF_PAT, ("subject_token", "dapi0")]), INVALID).await;
+    stage
+        .refuses(
+            "X01 a PAT that is none",
+            &ask(None, &[EXCHANGE, OF_PAT, ("subject_token", "dapi0")]),
+            INVALID,
+        )
+        .await;
     eprintln!("X, exchanges: {} entries", stage.entries);
 }
 
@@ -351,7 +483,8 @@ async fn x28_no_token_survives_the_revocation_of_its_subject() {
         let subject = stage.kit.scoped_token(ANA, "sql", SignedDuration::from_mins(10));
         let pairs = [EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", subject.as_str())];
         let send = |path: &str, body: String, authorization: Option<&str>| {
-            let request = stage.kit.client.post(format!("{}{path}", stage.kit.url)).header(FORM.0, FORM.1).body(body);
+            let request =
+                stage.kit.client.post(format!("{}{path}", stage.kit.url)).header(FORM.0, FORM.1).body(body);
             let request = match authorization {
                 Some(value) => request.header("authorization", value),
                 None => request,
@@ -413,26 +546,43 @@ async fn x_the_issuer_says_the_same_to_everybody() {
     let keys = stage.kit.get("/oidc/jwks.json", "").await.json();
     for key in keys["keys"].as_array().expect("keys") {
         let members: Vec<&str> = key.as_object().expect("a key").keys().map(String::as_str).collect();
-        assert!(members.iter().all(|name| ["kty", "use", "alg", "kid", "crv", "x", "y"].contains(name)), "X25 {members:?}");
+        assert!(
+            members.iter().all(|name| ["kty", "use", "alg", "kid", "crv", "x", "y"].contains(name)),
+            "X25 {members:?}"
+        );
     }
     // X26.
     let good = basic(CLIENT_ID, CLIENT_SECRET);
     let headers = [FORM, ("Authorization", good.as_str()), ("Origin", "https://evil.example")];
-    let answer = stage.entry("X26", &request("POST", TOKEN, &headers, form(&[CREDENTIALS]).as_bytes()), 200).await;
+    let answer =
+        stage.entry("X26", &request("POST", TOKEN, &headers, form(&[CREDENTIALS]).as_bytes()), 200).await;
     assert!(answer.header("access-control-allow-origin").is_empty(), "X26");
     let headers = [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST")];
-    let answer = stage.entry("X26 preflight", &request("OPTIONS", TOKEN, &headers, b""), &[404, 405][..]).await;
+    let answer =
+        stage.entry("X26 preflight", &request("OPTIONS", TOKEN, &headers, b""), &[404, 405][..]).await;
     assert!(answer.header("access-control-allow-origin").is_empty(), "X26");
 
     // X19: no user takes a service principal's name, nor the other way round.
-    for name in [CLIENT_ID.to_owned(), CLIENT_ID.to_uppercase(), CLIENT_ID.replace('-', ""), format!("{{{CLIENT_ID}}}"), format!("urn:uuid:{CLIENT_ID}")] {
+    for name in [
+        CLIENT_ID.to_owned(),
+        CLIENT_ID.to_uppercase(),
+        CLIENT_ID.replace('-', ""),
+        format!("{{{CLIENT_ID}}}"),
+        format!("urn:uuid:{CLIENT_ID}"),
+    ] {
         let body = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name });
-        let bytes = json_request("POST", "/api/2.0/preview/scim/v2/Users", &stage.admin.clone(), body.to_string());
+        let bytes =
+            json_request("POST", "/api/2.0/preview/scim/v2/Users", &stage.admin.clone(), body.to_string());
         stage.entry(&format!("X19 a user called {name}"), &bytes, &[400, 409][..]).await;
     }
     for id in [ANA, CLIENT_ID, &CLIENT_ID.to_uppercase(), "not-a-uuid", ""] {
         let body = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServicePrincipal"], "displayName": "x", "applicationId": id });
-        let bytes = json_request("POST", "/api/2.0/preview/scim/v2/ServicePrincipals", &stage.admin.clone(), body.to_string());
+        let bytes = json_request(
+            "POST",
+            "/api/2.0/preview/scim/v2/ServicePrincipals",
+            &stage.admin.clone(),
+            body.to_string(),
+        );
         stage.entry(&format!("X19 a service principal {id:?}"), &bytes, &[400, 409][..]).await;
     }
 
@@ -442,18 +592,35 @@ async fn x_the_issuer_says_the_same_to_everybody() {
     let caller = stage.kit.post("/oidc/v1/revoke", "", &Value::Null).await.status;
     assert_eq!(caller, 415);
     stage.entry("revoke", &raw("/oidc/v1/revoke", None, form(&[("token", &revoked)]).as_bytes()), 200).await;
-    for (what, token) in [("unknown", "x"), ("unknown PAT", "dapi0"), ("revoked", &revoked), ("foreign", &foreign)] {
+    for (what, token) in
+        [("unknown", "x"), ("unknown PAT", "dapi0"), ("revoked", &revoked), ("foreign", &foreign)]
+    {
         for authorization in [good.clone(), format!("Bearer {}", stage.ana)] {
-            let bytes = raw("/oidc/v1/introspect", Some(&authorization), form(&[("token", token)]).as_bytes());
+            let bytes =
+                raw("/oidc/v1/introspect", Some(&authorization), form(&[("token", token)]).as_bytes());
             let answer = stage.entry(&format!("introspect {what}"), &bytes, 200).await;
             assert_eq!(answer.text(), r#"{"active":false}"#, "{what}");
         }
     }
     let body = form(&[("token", &stage.ana)]);
-    stage.refuses("introspect without authentication", &raw("/oidc/v1/introspect", None, body.as_bytes()), CLIENT).await;
+    stage
+        .refuses(
+            "introspect without authentication",
+            &raw("/oidc/v1/introspect", None, body.as_bytes()),
+            CLIENT,
+        )
+        .await;
     let wrong = basic(CLIENT_ID, "x");
-    stage.refuses("introspect with a wrong secret", &raw("/oidc/v1/introspect", Some(&wrong), body.as_bytes()), CLIENT).await;
-    stage.refuses("revoke with a wrong secret", &raw("/oidc/v1/revoke", Some(&wrong), body.as_bytes()), CLIENT).await;
+    stage
+        .refuses(
+            "introspect with a wrong secret",
+            &raw("/oidc/v1/introspect", Some(&wrong), body.as_bytes()),
+            CLIENT,
+        )
+        .await;
+    stage
+        .refuses("revoke with a wrong secret", &raw("/oidc/v1/revoke", Some(&wrong), body.as_bytes()), CLIENT)
+        .await;
     stage.refuses("introspect nothing", &raw("/oidc/v1/introspect", Some(&good), b""), INVALID).await;
     let query = format!("/oidc/v1/introspect?token={}", encoded(&foreign));
     stage.refuses("introspect by query", &raw(&query, Some(&good), b""), INVALID).await;

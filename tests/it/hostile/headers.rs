@@ -30,7 +30,9 @@ async fn h_what_two_readers_could_read_differently_is_refused() {
     let mut stage = Stage::set("").await;
     let ana = stage.ana.clone();
     let auth = format!("Authorization: Bearer {ana}\r\nContent-Type: application/json\r\n");
-    let post = |headers: &str, body: &str| format!("POST {INVOKE} HTTP/1.1\r\n{HOST}{auth}{headers}\r\n{body}").into_bytes();
+    let post = |headers: &str, body: &str| {
+        format!("POST {INVOKE} HTTP/1.1\r\n{HOST}{auth}{headers}\r\n{body}").into_bytes()
+    };
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     let get = |headers: &str| format!("GET /health HTTP/1.1\r\n{HOST}{headers}\r\n").into_bytes();
     let second = "POST /serving-endpoints/outside/invocations HTTP/1.1\r\nHost: x\r\n";
@@ -193,12 +195,15 @@ async fn h_a_credential_is_shown_in_one_way() {
         ("X-Api-Key", PAT),
         ("X-Brickyard-Passthrough-Token", &ana),
     ] {
-        stage.entry(&format!("H07 {name}"), &request("POST", INVOKE, &[typed, (name, value)], b"{}"), 401).await;
+        stage
+            .entry(&format!("H07 {name}"), &request("POST", INVOKE, &[typed, (name, value)], b"{}"), 401)
+            .await;
     }
     let body = form(&[("access_token", &ana)]);
     let as_form = [("Content-Type", "application/x-www-form-urlencoded")];
     stage.entry("H07 in a form", &request("POST", INVOKE, &as_form, body.as_bytes()), 401).await;
-    let body = json!({ "access_token": ana, "token": PAT, "authorization": format!("Bearer {ana}") }).to_string();
+    let body =
+        json!({ "access_token": ana, "token": PAT, "authorization": format!("Bearer {ana}") }).to_string();
     stage.entry("H07 in JSON", &request("POST", INVOKE, &[typed], body.as_bytes()), 401).await;
     eprintln!("H06, H07: {} entries", stage.entries);
 }
@@ -210,32 +215,67 @@ async fn h_the_agent_sees_only_brickyards_own_headers() {
     let ana = stage.ana.clone();
     let long = format!("baggage: {}\r\n", "a=b,".repeat(2_500));
     let names = [
-        "X-Forwarded-Access-Token", "x-forwarded-user", "X-FORWARDED-EMAIL", "X-Forwarded-Preferred-Username",
-        "X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Databricks-User", "X-Databricks-Anything",
-        "X-Brickyard-Passthrough-Token", "X-Brickyard-Secret-WEATHER_TOKEN", "X-Brickyard-Environment-PATH",
-        "X_Forwarded_User", "x_forwarded-access_token", "X_Brickyard_Passthrough_Token", "X-Real-IP", "X-Request-Id",
-        "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override", "X-MLflow-User-Token",
+        "X-Forwarded-Access-Token",
+        "x-forwarded-user",
+        "X-FORWARDED-EMAIL",
+        "X-Forwarded-Preferred-Username",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "Forwarded",
+        "X-Databricks-User",
+        "X-Databricks-Anything",
+        "X-Brickyard-Passthrough-Token",
+        "X-Brickyard-Secret-WEATHER_TOKEN",
+        "X-Brickyard-Environment-PATH",
+        "X_Forwarded_User",
+        "x_forwarded-access_token",
+        "X_Brickyard_Passthrough_Token",
+        "X-Real-IP",
+        "X-Request-Id",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "X-MLflow-User-Token",
     ];
     let mut table: Vec<(String, String)> = names
         .iter()
-        .map(|name| (format!("H08-09 {name}"), format!("{name}: mallory@example.com\r\nContent-Length: 2\r\n")))
+        .map(|name| {
+            (format!("H08-09 {name}"), format!("{name}: mallory@example.com\r\nContent-Length: 2\r\n"))
+        })
         .collect();
     for name in names {
-        let listed = format!("{name}: mallory@example.com\r\nConnection: keep-alive, {name}\r\nContent-Length: 2\r\n");
+        let listed =
+            format!("{name}: mallory@example.com\r\nConnection: keep-alive, {name}\r\nContent-Length: 2\r\n");
         table.push((format!("H09 {name} in Connection"), listed));
     }
     for (what, headers) in [
         ("H10 Connection: authorization", "Connection: keep-alive, Authorization\r\nContent-Length: 2\r\n"),
         ("H10 Connection: host", "Connection: Host, Content-Type, Content-Length\r\nContent-Length: 2\r\n"),
-        ("H10 Connection: x-forwarded-user", "Connection: X-Forwarded-User, X-Forwarded-Access-Token\r\nContent-Length: 2\r\n"),
+        (
+            "H10 Connection: x-forwarded-user",
+            "Connection: X-Forwarded-User, X-Forwarded-Access-Token\r\nContent-Length: 2\r\n",
+        ),
         ("H10 Keep-Alive", "Keep-Alive: timeout=1000000\r\nContent-Length: 2\r\n"),
         ("H10 TE", "TE: trailers, deflate\r\nContent-Length: 2\r\n"),
         ("H18 ranges", "Range: bytes=0-1,2-3\r\nIf-Range: x\r\nContent-Length: 2\r\n"),
-        ("H18 conditions", "If-Match: *\r\nIf-None-Match: *\r\nIf-Modified-Since: x\r\nContent-Length: 2\r\n"),
-        ("H18 encodings", "Accept-Encoding: gzip;q=1e999, br;q=-1, *;q=0\r\nAccept: ;;;,\r\nContent-Length: 2\r\n"),
-        ("H18 languages", "Accept-Language: ../../etc/passwd\r\nUser-Agent: ${jndi:ldap://127.0.0.1}\r\nContent-Length: 2\r\n"),
+        (
+            "H18 conditions",
+            "If-Match: *\r\nIf-None-Match: *\r\nIf-Modified-Since: x\r\nContent-Length: 2\r\n",
+        ),
+        (
+            "H18 encodings",
+            "Accept-Encoding: gzip;q=1e999, br;q=-1, *;q=0\r\nAccept: ;;;,\r\nContent-Length: 2\r\n",
+        ),
+        (
+            "H18 languages",
+            "Accept-Language: ../../etc/passwd\r\nUser-Agent: ${jndi:ldap://127.0.0.1}\r\nContent-Length: 2\r\n",
+        ),
         ("H19 traceparent malformed", "traceparent: 00-zz-zz-zz\r\nContent-Length: 2\r\n"),
-        ("H19 traceparent all zeros", "traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\nContent-Length: 2\r\n"),
+        (
+            "H19 traceparent all zeros",
+            "traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\nContent-Length: 2\r\n",
+        ),
         ("H19 tracestate", "tracestate: a=\u{1b}[31m\r\nContent-Length: 2\r\n"),
         ("S05 a reference", "X-Custom: {{secrets/travel/weather-token}}\r\nContent-Length: 2\r\n"),
     ] {
@@ -256,7 +296,10 @@ async fn h_the_agent_sees_only_brickyards_own_headers() {
         assert_eq!(seen.one("x-brickyard-secret-weather_token"), STANDARD.encode(SECRET), "{what}");
         // MCP's rule, too: the caller's own token goes nowhere.
         for (name, value) in &seen.headers {
-            assert!(!value.contains("mallory") && !value.contains(signature(&ana)), "{what}: {name}: {value}");
+            assert!(
+                !value.contains("mallory") && !value.contains(signature(&ana)),
+                "{what}: {name}: {value}"
+            );
         }
     }
     // Trailers.
@@ -268,16 +311,26 @@ async fn h_the_agent_sees_only_brickyards_own_headers() {
     stage.entry("H09 in trailers", trailed.as_bytes(), CALLED).await;
     assert!(stage.agent.last().headers.iter().all(|(_, value)| !value.contains("mallory")), "H09");
     // H14: no header changes the method, and none the path.
-    for (name, value) in [("X-HTTP-Method-Override", "DELETE"), ("X-Original-URL", "/_brickyard/tokens"), ("X-HTTP-Method", "PUT")] {
+    for (name, value) in [
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-Original-URL", "/_brickyard/tokens"),
+        ("X-HTTP-Method", "PUT"),
+    ] {
         let bearer = format!("Bearer {}", stage.admin);
-        let bytes = request("GET", "/api/2.0/serving-endpoints/outside", &[("Authorization", &bearer), (name, value)], b"");
+        let bytes = request(
+            "GET",
+            "/api/2.0/serving-endpoints/outside",
+            &[("Authorization", &bearer), (name, value)],
+            b"",
+        );
         let answer = stage.entry(&format!("H14 {name}"), &bytes, 200).await;
         assert_eq!(answer.json()["name"], "outside", "H14 {name}");
     }
     // L02: what somebody chose stands escaped in the log, on one line.
     let bearer = format!("Bearer {ana}");
     for path in ["/%0d%0aforged%20line", "/%1b[31mred", "/%e2%80%ae", "/%00"] {
-        let bytes = request("GET", &format!("/api/2.0/serving-endpoints{path}"), &[("Authorization", &bearer)], b"");
+        let bytes =
+            request("GET", &format!("/api/2.0/serving-endpoints{path}"), &[("Authorization", &bearer)], b"");
         let answer = stage.entry(&format!("L02 {path}"), &bytes, 404).await;
         assert!(!answer.head.contains("forged"), "{}", answer.head);
     }
@@ -303,20 +356,48 @@ const SEEN_BY_THE_AGENT: [&str; 11] = [
 async fn h20_an_agent_answers_with_a_body_and_with_nothing_else() {
     let mut stage = Stage::set("").await;
     let ana = stage.ana.clone();
-    let ok = |headers: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n{headers}\r\n{{}}");
+    let ok = |headers: &str| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n{headers}\r\n{{}}")
+    };
     let once = |status: &'static [u16]| Expected { status, calls: 1 };
-    let big = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx: {}\r\ncontent-length: 2\r\n\r\n{{}}", "y".repeat(1 << 20));
+    let big = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx: {}\r\ncontent-length: 2\r\n\r\n{{}}",
+        "y".repeat(1 << 20)
+    );
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let table: Vec<(&str, String, Expected)> = vec![
         ("Set-Cookie", ok("set-cookie: a=b\r\nset-cookie: c=d\r\n"), once(&[200])),
         ("Server", ok("server: evil/1.0\r\nvia: 1.1 evil\r\n"), once(&[200])),
-        ("our own names", ok("x-brickyard-explain: /evil\r\nx-request-id: evil\r\nx-databricks-org-id: evil\r\nserved-model-name: evil\r\n"), once(&[200])),
-        ("CORS", ok("access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"), once(&[200])),
+        (
+            "our own names",
+            ok(
+                "x-brickyard-explain: /evil\r\nx-request-id: evil\r\nx-databricks-org-id: evil\r\nserved-model-name: evil\r\n",
+            ),
+            once(&[200]),
+        ),
+        (
+            "CORS",
+            ok("access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"),
+            once(&[200]),
+        ),
         ("Connection", ok("connection: close, x-request-id\r\nkeep-alive: timeout=1\r\n"), once(&[200])),
-        ("a place to go", ok("location: http://evil.example/\r\nrefresh: 0; url=http://evil.example\r\n"), once(&[200])),
+        (
+            "a place to go",
+            ok("location: http://evil.example/\r\nrefresh: 0; url=http://evil.example\r\n"),
+            once(&[200]),
+        ),
         ("a challenge", ok("www-authenticate: Basic realm=evil\r\n"), once(&[200])),
-        ("two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}x".into(), once(&[502])),
-        ("a length and chunks", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n".into(), once(&[200, 502])),
+        (
+            "two lengths",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}x".into(),
+            once(&[502]),
+        ),
+        (
+            "a length and chunks",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+                .into(),
+            once(&[200, 502]),
+        ),
         ("CRLF in a value", ok("x-evil: a\r\nset-cookie: b=c\r\n"), once(&[200])),
         ("bare CR", ok("x-evil: a\rset-cookie: b\r\n"), once(&[502])),
         ("NUL", ok("x-evil: a\0b\r\n"), once(&[502])),
@@ -324,28 +405,78 @@ async fn h20_an_agent_answers_with_a_body_and_with_nothing_else() {
         ("no status", "evil\r\n\r\n".into(), once(&[502])),
         ("status 999", "HTTP/1.1 999 Evil\r\ncontent-length: 0\r\n\r\n".into(), once(&[502])),
         ("status 99", "HTTP/1.1 99 Evil\r\ncontent-length: 0\r\n\r\n".into(), once(&[502])),
-        ("redirect", "HTTP/1.1 302 Found\r\nlocation: http://evil.example/\r\ncontent-length: 0\r\n\r\n".into(), once(&[502])),
-        ("307", "HTTP/1.1 307 Temporary Redirect\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n".into(), once(&[502])),
-        ("101", "HTTP/1.1 101 Switching Protocols\r\nupgrade: evil\r\nconnection: upgrade\r\n\r\n".into(), once(&[502])),
-        ("500", "HTTP/1.1 500 Oh\r\ncontent-type: text/html\r\ncontent-length: 19\r\n\r\n<b>stack trace</b>\r\n".into(), once(&[502])),
-        ("401", "HTTP/1.1 401 No\r\nwww-authenticate: Basic\r\ncontent-length: 0\r\n\r\n".into(), once(&[401, 502])),
+        (
+            "redirect",
+            "HTTP/1.1 302 Found\r\nlocation: http://evil.example/\r\ncontent-length: 0\r\n\r\n".into(),
+            once(&[502]),
+        ),
+        (
+            "307",
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n".into(),
+            once(&[502]),
+        ),
+        (
+            "101",
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: evil\r\nconnection: upgrade\r\n\r\n".into(),
+            once(&[502]),
+        ),
+        (
+            "500",
+            "HTTP/1.1 500 Oh\r\ncontent-type: text/html\r\ncontent-length: 19\r\n\r\n<b>stack trace</b>\r\n"
+                .into(),
+            once(&[502]),
+        ),
+        (
+            "401",
+            "HTTP/1.1 401 No\r\nwww-authenticate: Basic\r\ncontent-length: 0\r\n\r\n".into(),
+            once(&[401, 502]),
+        ),
         ("nothing", String::new(), once(&[502])),
         ("half a body", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{}".into(), once(&[502])),
         ("a bad chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".into(), once(&[502])),
-        ("HTML", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 14\r\n\r\n<script></scri".into(), once(&[502])),
-        ("not JSON", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{x".into(), once(&[502])),
-        ("invalid UTF-8", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n\"\u{7f}".into(), once(&[502])),
-        ("a deep answer", format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{deep}", deep.len()), once(&[200])),
-        ("S05 a reference", "HTTP/1.1 200 OK\r\ncontent-length: 39\r\n\r\n\"{{secrets/travel/weather-token}} there\"".into(), once(&[200])),
+        (
+            "HTML",
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 14\r\n\r\n<script></scri".into(),
+            once(&[502]),
+        ),
+        (
+            "not JSON",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{x".into(),
+            once(&[502]),
+        ),
+        (
+            "invalid UTF-8",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 3\r\n\r\n\"\u{7f}".into(),
+            once(&[502]),
+        ),
+        (
+            "a deep answer",
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{deep}",
+                deep.len()
+            ),
+            once(&[200]),
+        ),
+        (
+            "S05 a reference",
+            "HTTP/1.1 200 OK\r\ncontent-length: 39\r\n\r\n\"{{secrets/travel/weather-token}} there\"".into(),
+            once(&[200]),
+        ),
     ];
     for (what, answer, expected) in table {
         stage.agent.answer_once(answer);
         let got = stage.entry(&format!("H20 {what}"), &invoke(&ana, "Content-Length: 2\r\n"), expected).await;
         assert!(!got.head.to_ascii_lowercase().contains("evil"), "{what}: {}", got.head);
-        for name in ["set-cookie", "server", "via", "location", "access-control-allow-origin", "upgrade", "refresh"] {
+        for name in
+            ["set-cookie", "server", "via", "location", "access-control-allow-origin", "upgrade", "refresh"]
+        {
             assert_eq!(got.header(name), "", "{what}");
         }
-        assert!(!got.text().contains("stack trace") && !got.text().contains("<script>"), "{what}: {}", got.text());
+        assert!(
+            !got.text().contains("stack trace") && !got.text().contains("<script>"),
+            "{what}: {}",
+            got.text()
+        );
         if got.status == 200 {
             assert_eq!(got.header("content-type"), "application/json", "{what}");
         }
@@ -359,12 +490,19 @@ async fn h20_an_agent_answers_with_a_body_and_with_nothing_else() {
 async fn h_a_slow_client_comes_to_an_end() {
     let mut stage = Stage::set("").await;
     let authority = stage.kit.url.trim_start_matches("http://").to_owned();
-    let head = format!("POST {INVOKE} HTTP/1.1\r\n{HOST}Authorization: Bearer {}\r\nContent-Type: application/json\r\n", stage.ana);
+    let head = format!(
+        "POST {INVOKE} HTTP/1.1\r\n{HOST}Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+        stage.ana
+    );
     let table = [
         ("silent", String::new(), None),
         ("half a head", "GET /health HTTP/1.1\r\nHost: h\r\nX-Ha".to_owned(), None),
         ("H11 a header a second", "GET /health HTTP/1.1\r\nHost: h\r\n".to_owned(), Some("A: b\r\n")),
-        ("H13 no body after the go-ahead", format!("{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"), None),
+        (
+            "H13 no body after the go-ahead",
+            format!("{head}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+            None,
+        ),
         ("H13 a body that stops", format!("{head}Content-Length: 5000\r\n\r\n{{"), None),
         ("H13 a body of a byte a second", format!("{head}Content-Length: 5000\r\n\r\n"), Some(" ")),
         ("H13 chunks that stop", format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n"), None),
@@ -373,7 +511,8 @@ async fn h_a_slow_client_comes_to_an_end() {
     let slow = table.map(|(what, begin, drip)| {
         let authority = authority.clone();
         tokio::spawn(async move {
-            let (mut reader, mut writer) = TcpStream::connect(authority).await.expect("a connection").into_split();
+            let (mut reader, mut writer) =
+                TcpStream::connect(authority).await.expect("a connection").into_split();
             writer.write_all(begin.as_bytes()).await.expect("sent");
             let dripping = tokio::spawn(async move {
                 while let Some(drip) = drip {
@@ -391,10 +530,14 @@ async fn h_a_slow_client_comes_to_an_end() {
         })
     });
     for slow in slow {
-        let (what, answer) = tokio::time::timeout(Duration::from_secs(60), slow).await.expect("an end").expect("no panic");
+        let (what, answer) =
+            tokio::time::timeout(Duration::from_secs(60), slow).await.expect("an end").expect("no panic");
         let answer = answer.trim_start_matches("HTTP/1.1 100 Continue\r\n\r\n");
         assert!(!what.starts_with("H13") || answer.starts_with("HTTP/1.1 408 "), "{what}: {answer:?}");
-        assert!(what.starts_with("H13") || answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{what}: {answer:?}");
+        assert!(
+            what.starts_with("H13") || answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+            "{what}: {answer:?}"
+        );
         let health = request("GET", "/health", &[], b"");
         stage.entry(what, &health, 200).await;
     }

@@ -60,7 +60,8 @@ async fn play(authority: &str, frames: &[u8]) -> (Vec<u8>, Vec<u8>) {
     });
     let mut read = Vec::new();
     // A server that keeps the connection has said what it had to say; that is no verdict.
-    while let Ok(Ok(n)) = tokio::time::timeout(Duration::from_millis(1_500), reader.read_buf(&mut read)).await {
+    while let Ok(Ok(n)) = tokio::time::timeout(Duration::from_millis(1_500), reader.read_buf(&mut read)).await
+    {
         if n == 0 {
             break;
         }
@@ -80,13 +81,16 @@ async fn play(authority: &str, frames: &[u8]) -> (Vec<u8>, Vec<u8>) {
 async fn h12_http_2_is_bounded() {
     let mut stage = Stage::set("").await;
     let authority = stage.kit.url.trim_start_matches("http://").to_owned();
-    let streams = |count: u32, each: &dyn Fn(u32) -> Vec<u8>| -> Vec<u8> { (0..count).flat_map(|n| each(n * 2 + 1)).collect() };
+    let streams = |count: u32, each: &dyn Fn(u32) -> Vec<u8>| -> Vec<u8> {
+        (0..count).flat_map(|n| each(n * 2 + 1)).collect()
+    };
     let whole = get("/health");
     let invoke = {
-        let mut fields: Vec<u8> = [(":method", "POST"), (":scheme", "http"), (":path", "/serving-endpoints/outside/invocations")]
-            .iter()
-            .flat_map(|(name, value)| field(name, value.as_bytes()))
-            .collect();
+        let mut fields: Vec<u8> =
+            [(":method", "POST"), (":scheme", "http"), (":path", "/serving-endpoints/outside/invocations")]
+                .iter()
+                .flat_map(|(name, value)| field(name, value.as_bytes()))
+                .collect();
         fields.extend(field(":authority", b"localhost"));
         fields.extend(field("content-type", b"application/json"));
         fields
@@ -95,16 +99,75 @@ async fn h12_http_2_is_bounded() {
     let one = |fields: &[u8]| frame(HEADERS, END_STREAM | END_HEADERS, 1, fields);
     let table: Vec<(&str, Vec<u8>, Option<u8>)> = vec![
         ("an honest request", one(&whole), Some(HEADERS)),
-        ("rapid reset", streams(5_000, &|id| [frame(HEADERS, END_STREAM | END_HEADERS, id, &whole), frame(RST_STREAM, 0, id, &8_u32.to_be_bytes())].concat()), Some(GOAWAY)),
-        ("rapid reset of invocations", streams(5_000, &|id| [frame(HEADERS, END_HEADERS, id, &invoke), frame(RST_STREAM, 0, id, &8_u32.to_be_bytes())].concat()), Some(GOAWAY)),
-        ("resets by a window that bursts", streams(2_000, &|id| [frame(HEADERS, END_HEADERS, id, &invoke), frame(WINDOW_UPDATE, 0, id, &0_u32.to_be_bytes())].concat()), Some(GOAWAY)),
+        (
+            "rapid reset",
+            streams(5_000, &|id| {
+                [
+                    frame(HEADERS, END_STREAM | END_HEADERS, id, &whole),
+                    frame(RST_STREAM, 0, id, &8_u32.to_be_bytes()),
+                ]
+                .concat()
+            }),
+            Some(GOAWAY),
+        ),
+        (
+            "rapid reset of invocations",
+            streams(5_000, &|id| {
+                [frame(HEADERS, END_HEADERS, id, &invoke), frame(RST_STREAM, 0, id, &8_u32.to_be_bytes())]
+                    .concat()
+            }),
+            Some(GOAWAY),
+        ),
+        (
+            "resets by a window that bursts",
+            streams(2_000, &|id| {
+                [frame(HEADERS, END_HEADERS, id, &invoke), frame(WINDOW_UPDATE, 0, id, &0_u32.to_be_bytes())]
+                    .concat()
+            }),
+            Some(GOAWAY),
+        ),
         ("10,000 streams", streams(10_000, &|id| frame(HEADERS, END_HEADERS, id, &invoke)), Some(RST_STREAM)),
-        ("a flood of continuations", [frame(HEADERS, END_STREAM, 1, &whole), (0..5_000).flat_map(|n| frame(CONTINUATION, 0, 1, &field("a", format!("{n:0200}").as_bytes()))).collect()].concat(), Some(GOAWAY)),
-        ("empty continuations", [frame(HEADERS, END_STREAM, 1, &whole), frame(CONTINUATION, 0, 1, &[]).repeat(20_000)].concat(), Some(GOAWAY)),
-        ("a head of 200 KB", [frame(HEADERS, END_STREAM, 1, &whole), (0..20).flat_map(|n| frame(CONTINUATION, if n == 19 { END_HEADERS } else { 0 }, 1, &field("a", &[b'x'; 10_000]))).collect()].concat(), None),
+        (
+            "a flood of continuations",
+            [
+                frame(HEADERS, END_STREAM, 1, &whole),
+                (0..5_000)
+                    .flat_map(|n| frame(CONTINUATION, 0, 1, &field("a", format!("{n:0200}").as_bytes())))
+                    .collect(),
+            ]
+            .concat(),
+            Some(GOAWAY),
+        ),
+        (
+            "empty continuations",
+            [frame(HEADERS, END_STREAM, 1, &whole), frame(CONTINUATION, 0, 1, &[]).repeat(20_000)].concat(),
+            Some(GOAWAY),
+        ),
+        (
+            "a head of 200 KB",
+            [
+                frame(HEADERS, END_STREAM, 1, &whole),
+                (0..20)
+                    .flat_map(|n| {
+                        frame(
+                            CONTINUATION,
+                            if n == 19 { END_HEADERS } else { 0 },
+                            1,
+                            &field("a", &[b'x'; 10_000]),
+                        )
+                    })
+                    .collect(),
+            ]
+            .concat(),
+            None,
+        ),
         ("a flood of pings", frame(PING, 0, 0, &[0; 8]).repeat(20_000), None),
         ("a flood of settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 1]).repeat(10_000), None),
-        ("a window beyond its end", frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()).repeat(2), Some(GOAWAY)),
+        (
+            "a window beyond its end",
+            frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes()).repeat(2),
+            Some(GOAWAY),
+        ),
         ("a frame too large", frame(HEADERS, END_HEADERS, 1, &vec![0; 70_000]), Some(GOAWAY)),
         ("a stream of the server's", frame(HEADERS, END_STREAM | END_HEADERS, 2, &whole), Some(GOAWAY)),
         ("data of no stream", frame(0, 0, 77, b"x"), Some(GOAWAY)),
@@ -120,10 +183,39 @@ async fn h12_http_2_is_bounded() {
         ("an unknown pseudo-header", one(&with(":evil", b"a")), None),
         ("a trailing pseudo-header", one(&[field("a", b"b"), get("/health")].concat()), None),
         ("no path", one(&field(":method", b"GET")), None),
-        ("an empty path", one(&[field(":method", b"GET"), field(":scheme", b"http"), field(":path", b""), field(":authority", b"h")].concat()), None),
-        ("CONNECT", one(&[field(":method", b"CONNECT"), field(":authority", b"evil.example:443")].concat()), None),
-        ("WebSocket", one(&[field(":method", b"CONNECT"), field(":protocol", b"websocket"), field(":scheme", b"http"), field(":path", b"/"), field(":authority", b"h")].concat()), None),
-        ("two tokens", one(&[with("authorization", b"Bearer a"), field("authorization", b"Bearer b")].concat()), None),
+        (
+            "an empty path",
+            one(&[
+                field(":method", b"GET"),
+                field(":scheme", b"http"),
+                field(":path", b""),
+                field(":authority", b"h"),
+            ]
+            .concat()),
+            None,
+        ),
+        (
+            "CONNECT",
+            one(&[field(":method", b"CONNECT"), field(":authority", b"evil.example:443")].concat()),
+            None,
+        ),
+        (
+            "WebSocket",
+            one(&[
+                field(":method", b"CONNECT"),
+                field(":protocol", b"websocket"),
+                field(":scheme", b"http"),
+                field(":path", b"/"),
+                field(":authority", b"h"),
+            ]
+            .concat()),
+            None,
+        ),
+        (
+            "two tokens",
+            one(&[with("authorization", b"Bearer a"), field("authorization", b"Bearer b")].concat()),
+            None,
+        ),
         ("nothing after the preface", Vec::new(), None),
     ];
     let calls = stage.agent.calls();

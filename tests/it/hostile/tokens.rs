@@ -32,7 +32,11 @@ fn without(mut object: Value, key: &str) -> Value {
 
 fn is_invalid_token(what: &str, answer: &Answer) {
     let body = answer.json();
-    assert_eq!((&body["error_code"], &body["message"]), (&json!(403), &json!("Invalid access token.")), "{what}");
+    assert_eq!(
+        (&body["error_code"], &body["message"]),
+        (&json!(403), &json!("Invalid access token.")),
+        "{what}"
+    );
     assert_eq!(answer.header("x-databricks-reason-phrase"), "Invalid access token.", "{what}");
 }
 
@@ -45,7 +49,8 @@ impl Stage {
             return;
         }
         let admin = format!("Bearer {}", self.admin);
-        let headers = [("Authorization", admin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        let headers =
+            [("Authorization", admin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         let asked = request("POST", "/oidc/v1/introspect", &headers, form(&[("token", token)]).as_bytes());
         let answer = self.entry(what, &asked, &[200, 400][..]).await;
         assert!(answer.text() == r#"{"active":false}"# || token.contains('\0'), "{what}: {}", answer.text());
@@ -98,7 +103,8 @@ async fn t_a_token_says_nothing_about_how_to_trust_it() {
     let published = stage.kit.get("/oidc/jwks.json", "").await.json();
     let jwk = published["keys"].as_array().expect("keys")[0].clone();
     assert_eq!(jwk["kid"], stage.stolen.kid.as_str());
-    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a number")).expect("base64");
+    let coordinate =
+        |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().expect("a number")).expect("base64");
     let point = [&[4][..], &coordinate("x"), &coordinate("y")].concat();
     assert_eq!(point, stage.stolen.public());
     let hs = with(header.clone(), "alg", json!("HS256"));
@@ -143,7 +149,10 @@ async fn t_a_token_says_nothing_about_how_to_trust_it() {
                 Some(kid) => with(header, "kid", json!(kid)),
                 None => without(header, "kid"),
             };
-            table.push((format!("{id} {name}, kid {kid:?}, my key"), mine.token(header.to_string(), &payload)));
+            table.push((
+                format!("{id} {name}, kid {kid:?}, my key"),
+                mine.token(header.to_string(), &payload),
+            ));
             // Even beside a signature that is right.
             table.push((format!("{id} {name}, kid {kid:?}"), stage.signed(&header, &claims)));
         }
@@ -168,11 +177,19 @@ async fn t_a_token_says_nothing_about_how_to_trust_it() {
         json!("k".repeat(4_000)),
     ] {
         let header = with(header.clone(), "kid", kid.clone());
-        table.push((format!("T16 kid {}", &kid.to_string()[..kid.to_string().len().min(60)]), stage.signed(&header, &claims)));
+        table.push((
+            format!("T16 kid {}", &kid.to_string()[..kid.to_string().len().min(60)]),
+            stage.signed(&header, &claims),
+        ));
     }
     table.push(("T16 kid missing".into(), stage.signed(&without(header.clone(), "kid"), &claims)));
-    for alg in ["RS256", "PS256", "EdDSA", "ES384", "ES512", "ES256K", "Ed25519", "es256", "ES256 ", "", "HS256"] {
-        table.push((format!("T23-24 {alg:?}"), stage.signed(&with(header.clone(), "alg", json!(alg)), &claims)));
+    for alg in
+        ["RS256", "PS256", "EdDSA", "ES384", "ES512", "ES256K", "Ed25519", "es256", "ES256 ", "", "HS256"]
+    {
+        table.push((
+            format!("T23-24 {alg:?}"),
+            stage.signed(&with(header.clone(), "alg", json!(alg)), &claims),
+        ));
     }
     for alg in [Value::Null, json!(256), json!(["ES256"]), json!({})] {
         table.push((format!("T23 alg {alg}"), stage.signed(&with(header.clone(), "alg", alg), &claims)));
@@ -195,7 +212,8 @@ async fn t_a_token_says_nothing_about_how_to_trust_it() {
     let early = stage.kit.workspace.identity.schedule_signing_key(later).await.expect("a key");
     let early = SigningKey::stolen_from(stage.data_dir(), &early);
     stage.canaries.add("the next private key", early.private());
-    let token = early.token(with(header.clone(), "kid", json!(early.kid)).to_string(), stage.claims().to_string());
+    let token =
+        early.token(with(header.clone(), "kid", json!(early.kid)).to_string(), stage.claims().to_string());
     stage.refused("T19 a key whose time has not come", &token).await;
     let token = old.token(header.to_string(), stage.claims().to_string());
     stage.accepted("T18 before", &token).await;
@@ -223,7 +241,9 @@ async fn t_a_rightly_signed_token_is_believed_only_word_by_word() {
     let old = |exp: i64| with(with(c(), "iat", json!(now - 1000)), "exp", json!(exp));
     stage.accepted("T26 over, within the leeway", &stage.signed(&header, &old(now - leeway + 1))).await;
     stage.accepted("T28 nbf now", &stage.signed(&header, &with(c(), "nbf", json!(now)))).await;
-    stage.accepted("T31 an array of ours alone", &stage.signed(&header, &with(c(), "aud", json!([id])))).await;
+    stage
+        .accepted("T31 an array of ours alone", &stage.signed(&header, &with(c(), "aud", json!([id]))))
+        .await;
 
     let text = |text: &str| json!(text);
     let mut table: Vec<(&str, Value)> = vec![
@@ -299,7 +319,10 @@ async fn t_a_rightly_signed_token_is_believed_only_word_by_word() {
             with(with(c(), "sub", json!(disabled.name)), "uid", json!(disabled.id))
         }),
         ("T47 cnf jkt", with(c(), "cnf", json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }))),
-        ("T47 cnf x5t", with(c(), "cnf", json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }))),
+        (
+            "T47 cnf x5t",
+            with(c(), "cnf", json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" })),
+        ),
         ("T47 cnf empty", with(c(), "cnf", json!({}))),
         ("T47 cnf null", with(c(), "cnf", Value::Null)),
         ("jti missing", without(c(), "jti")),
@@ -319,7 +342,9 @@ async fn t_a_rightly_signed_token_is_believed_only_word_by_word() {
         let token = stage.signed(&header, &claims);
         stage.refused(what, &token).await;
     }
-    for typ in ["JWT", "jwt", "dpop+jwt", "logout+jwt", "id+jwt", "rt+jwt", "AT+JWT", "application/at+jwt", ""] {
+    for typ in
+        ["JWT", "jwt", "dpop+jwt", "logout+jwt", "id+jwt", "rt+jwt", "AT+JWT", "application/at+jwt", ""]
+    {
         let token = stage.signed(&with(header.clone(), "typ", json!(typ)), &claims);
         stage.refused(&format!("T32 typ {typ:?}"), &token).await;
     }
@@ -373,9 +398,18 @@ async fn t_a_token_has_one_form() {
         ("T36 reversed pair", claims.replacen("ana@", r"\ude00\ud83dana@", 1).into()),
         ("T27 exp 1e400", claims.replacen("\"exp\":", "\"exp\":1e400,\"x\":", 1).into()),
         ("T42 a deep array", format!(r#"{{{inner},"x":{}{}}}"#, "[".repeat(2_500), "]".repeat(2_500)).into()),
-        ("T42 a deep act", format!(r#"{{{inner},"act":{}1{}}}"#, r#"{"act":"#.repeat(600), "}".repeat(600)).into()),
-        ("T43 many scopes", claims.replacen("\"all-apis\"", &format!("\"{}all-apis\"", "sql ".repeat(1_200)), 1).into()),
-        ("T43 a long scope", claims.replacen("\"all-apis\"", &format!("\"{}\"", "s".repeat(4_000)), 1).into()),
+        (
+            "T42 a deep act",
+            format!(r#"{{{inner},"act":{}1{}}}"#, r#"{"act":"#.repeat(600), "}".repeat(600)).into(),
+        ),
+        (
+            "T43 many scopes",
+            claims.replacen("\"all-apis\"", &format!("\"{}all-apis\"", "sql ".repeat(1_200)), 1).into(),
+        ),
+        (
+            "T43 a long scope",
+            claims.replacen("\"all-apis\"", &format!("\"{}\"", "s".repeat(4_000)), 1).into(),
+        ),
     ];
     let place = claims.find("ana@").expect("Ana");
     let mut invalid = claims.clone().into_bytes();
@@ -413,16 +447,24 @@ async fn t_a_token_has_one_form() {
     }
 
     let good = stage.stolen.token(&header, &claims);
-    let [first, second, third]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().expect("three parts");
+    let [first, second, third]: [&str; 3] =
+        good.split('.').collect::<Vec<_>>().try_into().expect("three parts");
     let raw = URL_SAFE_NO_PAD.decode(third).expect("base64");
     let (r, s) = raw.split_at(32);
     let signed = |bytes: &[u8]| format!("{first}.{second}.{}", URL_SAFE_NO_PAD.encode(bytes));
     let zero = [0; 32];
-    let one = { let mut one = zero; one[31] = 1; one };
+    let one = {
+        let mut one = zero;
+        one[31] = 1;
+        one
+    };
     let der = [&[0x30, 0x44, 0x02, 0x20], r, &[0x02, 0x20], s].concat();
     let last = char::from_u32(u32::from(third.chars().next_back().expect("a letter")) ^ 1).expect("a letter");
-    let jwe = json!({ "alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": stage.stolen.kid }).to_string();
-    let pbes = json!({ "alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2_147_483_648_u32, "p2s": "AAAA" }).to_string();
+    let jwe =
+        json!({ "alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": stage.stolen.kid }).to_string();
+    let pbes =
+        json!({ "alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2_147_483_648_u32, "p2s": "AAAA" })
+            .to_string();
     let nested = stage.stolen.token(r#"{"alg":"ES256","cty":"JWT","typ":"at+jwt"}"#, &good);
     let table: Vec<(&str, String)> = vec![
         ("T20 r = s = 0", signed(&[0; 64])),
@@ -455,7 +497,10 @@ async fn t_a_token_has_one_form() {
         ("T41 8 KiB and one", "A".repeat(8_193)),
         ("T41 behind a good one", format!("{good}{}", "A".repeat(8_192))),
         ("T41 dots", ".".repeat(8_000)),
-        ("T42 the opening of 6,000 arrays", format!("{}.{second}.{third}", URL_SAFE_NO_PAD.encode("[".repeat(5_000)))),
+        (
+            "T42 the opening of 6,000 arrays",
+            format!("{}.{second}.{third}", URL_SAFE_NO_PAD.encode("[".repeat(5_000))),
+        ),
         ("twice", format!("{good}{good}")),
         ("a letter", "x".to_owned()),
     ];
@@ -465,13 +510,16 @@ async fn t_a_token_has_one_form() {
     for (what, text, status) in [
         ("T38 space inside", format!("{first}.{second} .{third}"), 401),
         ("T38 tab inside", format!("{first}.\t{second}.{third}"), 401),
-        ("T39 JSON serialization", format!(r#"{{"payload":"{second}","protected":"{first}","signature":"{third}"}}"#), 401),
+        (
+            "T39 JSON serialization",
+            format!(r#"{{"payload":"{second}","protected":"{first}","signature":"{third}"}}"#),
+            401,
+        ),
         ("T38 newline inside", format!("{first}.\n{second}.{third}"), 400),
         ("T38 CRLF inside", format!("{first}.\r\n {second}.{third}"), 400),
         ("T38 NUL inside", format!("{first}.\0{second}.{third}"), 400),
         ("T38 not ASCII", format!("{first}.{second}.{third}\u{e9}"), 401),
         ("empty", String::new(), 401),
-        
         ("T41 1 MB", "A".repeat(1 << 20), 431),
         ("T41 10 MB", "A".repeat(10 << 20), 431),
     ] {
@@ -502,7 +550,8 @@ async fn t_who_is_revoked_deleted_or_disabled_is_nobody_at_once() {
     // T22: the high-s twin dies with its sister.
     let good = stage.kit.token(ANA);
     let (signed, third) = good.rsplit_once('.').expect("three parts");
-    let twin = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(twin(&URL_SAFE_NO_PAD.decode(third).expect("base64"))));
+    let twin =
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(twin(&URL_SAFE_NO_PAD.decode(third).expect("base64"))));
     let before = stage.kit.post(INVOKE, &twin, &json!({})).await.status;
     assert!([200, 403].contains(&before), "accepted or refused, and nothing else");
     stage.accepted("T22 the token itself", &good).await;
@@ -538,7 +587,13 @@ async fn t_who_is_revoked_deleted_or_disabled_is_nobody_at_once() {
         let answer = stage.entry(&format!("T46 {what}"), &bearer(&text), 403).await;
         is_invalid_token(what, &answer);
     }
-    stage.entry("T46 trailing space", &bearer(&format!("{PAT} ")), super::stage::Expected { status: &[200], calls: 1 }).await;
+    stage
+        .entry(
+            "T46 trailing space",
+            &bearer(&format!("{PAT} ")),
+            super::stage::Expected { status: &[200], calls: 1 },
+        )
+        .await;
 
     // T45: personal access token deleted, user disabled, service principal deleted.
     let made = stage.kit.post("/api/2.0/token/create", &stage.ana, &json!({ "comment": "T45" })).await.json();
@@ -546,7 +601,13 @@ async fn t_who_is_revoked_deleted_or_disabled_is_nobody_at_once() {
     stage.canaries.add("a new personal access token", pat.as_bytes());
     stage.accepted("T45 a new personal access token", &pat).await;
     let delete = json!({ "token_id": made["token_info"]["token_id"] }).to_string();
-    stage.entry("T45 delete it", &json_request("POST", "/api/2.0/token/delete", &stage.ana.clone(), delete), 200).await;
+    stage
+        .entry(
+            "T45 delete it",
+            &json_request("POST", "/api/2.0/token/delete", &stage.ana.clone(), delete),
+            200,
+        )
+        .await;
     stage.refused("T45 a deleted personal access token", &pat).await;
 
     let bob = stage.kit.principal("bob@example.com");
@@ -559,7 +620,12 @@ async fn t_who_is_revoked_deleted_or_disabled_is_nobody_at_once() {
     let other = stage.kit.principal(super::stage::OTHER_ID);
     let token = stage.kit.token(super::stage::OTHER_ID);
     stage.entry("T45 other before", &json_request("GET", ME, &token, ""), 200).await;
-    let gone = json_request("DELETE", &format!("/api/2.0/preview/scim/v2/ServicePrincipals/{}", other.id), &stage.admin, "");
+    let gone = json_request(
+        "DELETE",
+        &format!("/api/2.0/preview/scim/v2/ServicePrincipals/{}", other.id),
+        &stage.admin,
+        "",
+    );
     stage.entry("T45 delete a service principal", &gone, &[200, 204][..]).await;
     stage.refused("T45 a deleted service principal's token", &token).await;
 

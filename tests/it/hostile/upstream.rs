@@ -1,7 +1,7 @@
 //! An agent that somebody runs over HTTP and that counts its calls, and a listener that nobody should ever reach.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -94,10 +94,15 @@ async fn serve(mut stream: TcpStream, seen: Arc<Seen>) {
         }
         let (status, body) = match said {
             Ok(said) => ("200 OK", json!({ "said": said })),
-            Err(_) => ("400 Bad Request", json!({ "error_code": "BAD_REQUEST", "message": "the agent wants JSON" })),
+            Err(_) => {
+                ("400 Bad Request", json!({ "error_code": "BAD_REQUEST", "message": "the agent wants JSON" }))
+            }
         };
         let body = body.to_string();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             return;
         }
@@ -122,7 +127,8 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Received> {
         if let Some((begin, length, headers)) = &need
             && bytes.len() >= begin + length
         {
-            let received = Received { headers: headers.clone(), body: bytes[*begin..begin + length].to_vec() };
+            let received =
+                Received { headers: headers.clone(), body: bytes[*begin..begin + length].to_vec() };
             bytes.drain(..begin + length);
             return Some(received);
         }

@@ -32,7 +32,8 @@ impl Answer {
     /// A header's value, empty if it is not there.
     pub fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        let mut values = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+        let mut values =
+            lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
         values.next().unwrap_or_default()
     }
 }
@@ -71,7 +72,11 @@ impl Wire {
         let (mut answer, sent) = tokio::time::timeout(HANG, both).await.unwrap_or_else(|_| {
             panic!("no answer to {}", String::from_utf8_lossy(&bytes[..bytes.len().min(300)]))
         });
-        assert!(read.bytes.is_empty(), "two answers to one request: {:?}", String::from_utf8_lossy(&read.bytes));
+        assert!(
+            read.bytes.is_empty(),
+            "two answers to one request: {:?}",
+            String::from_utf8_lossy(&read.bytes)
+        );
         answer.closed |= !sent || answer.header("connection").eq_ignore_ascii_case("close");
         if !answer.closed {
             self.stream = Some(stream);
@@ -184,5 +189,7 @@ pub fn form(pairs: &[(&str, &str)]) -> String {
 /// Percent-encoded.
 pub fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -33,7 +33,9 @@ async fn nobody_hears_another_callers_words_or_name_from_a_scripted_agent() {
                 let text = if whoami { format!("whoami {own}") } else { own.clone() };
                 let body = body(&text, chance.one_in(5));
                 if chance.one_in(10) {
-                    let heard = ask_and_leave(&kit, "echo", token, &body, Duration::from_millis(4), &mut chance).await;
+                    let heard =
+                        ask_and_leave(&kit, "echo", token, &body, Duration::from_millis(4), &mut chance)
+                            .await;
                     assert_eq!(foreign(&heard, person), None, "{} was answered: {heard}", name(person));
                     left.fetch_add(1, Ordering::Relaxed);
                     continue;
@@ -52,7 +54,9 @@ async fn nobody_hears_another_callers_words_or_name_from_a_scripted_agent() {
     }
     let checked = check_ledger(&kit);
     let (left, answered) = (left.load(Ordering::Relaxed), answered.load(Ordering::Relaxed));
-    println!("{requests} requests of {PEOPLE} people: {answered} answered, {left} left early, {checked} ledger entries");
+    println!(
+        "{requests} requests of {PEOPLE} people: {answered} answered, {left} left early, {checked} ledger entries"
+    );
     assert_eq!(left + answered, requests);
     Arc::into_inner(kit).expect("nobody else holds it").stop().await;
 }

@@ -26,7 +26,11 @@ fn binary() -> PathBuf {
         own.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("brickyard")
     };
     let binary = named.unwrap_or_else(beside);
-    assert!(binary.exists(), "{} is missing: `cargo build --bin brickyard` (make test does)", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: `cargo build --bin brickyard` (make test does)",
+        binary.display()
+    );
     binary
 }
 

@@ -8,8 +8,8 @@ use brickyard_testkit::Kit;
 use serde_json::{Value, json};
 
 use crate::load::{
-    Chance, PEOPLE, body, canary, foreign, logged_agent, name, played_python, python, python_endpoint, scale, tokens,
-    workspace,
+    Chance, PEOPLE, body, canary, foreign, logged_agent, name, played_python, python, python_endpoint, scale,
+    tokens, workspace,
 };
 
 /// What is asked of an endpoint: the body, given the caller's canary.
@@ -72,7 +72,13 @@ async fn ask_on(
         let own = canary(person, number);
         let asked = ask(&mut chance, &own);
         let reply = kit.invoke(endpoint, &tokens[person], &asked).await;
-        assert_eq!(reply.status, 200, "{endpoint}, request {number}: {}\n{}", reply.text, kit.explain(reply.request_id()));
+        assert_eq!(
+            reply.status,
+            200,
+            "{endpoint}, request {number}: {}\n{}",
+            reply.text,
+            kit.explain(reply.request_id())
+        );
         assert!(reply.text.contains(&own) && !reply.text.contains("{\"error\":"), "{}", reply.text);
         assert_eq!(foreign(&reply.text, person), None, "{} was answered: {}", name(person), reply.text);
     }
@@ -97,7 +103,9 @@ async fn no_request_fails(kit: Kit, asked: (&'static str, Ask), clients: usize, 
     let admin = kit.token("admin@example.com");
     let (stop, rotations) = <(Arc<AtomicBool>, Arc<AtomicUsize>)>::default();
     let asking: Vec<_> = (0..clients)
-        .map(|client| tokio::spawn(ask_on(Arc::clone(&kit), Arc::clone(&tokens), client, Arc::clone(&stop), asked)))
+        .map(|client| {
+            tokio::spawn(ask_on(Arc::clone(&kit), Arc::clone(&tokens), client, Arc::clone(&stop), asked))
+        })
         .collect();
     let rotating =
         tokio::spawn(rotate_on(Arc::clone(&kit), admin.clone(), Arc::clone(&stop), Arc::clone(&rotations)));
@@ -113,7 +121,9 @@ async fn no_request_fails(kit: Kit, asked: (&'static str, Ask), clients: usize, 
     }
     rotating.await.expect("every rotation was done");
     let rotations = rotations.load(Ordering::Relaxed);
-    println!("{endpoint}: {answered} requests, all answered, over {updates} updates and {rotations} rotations of everything");
+    println!(
+        "{endpoint}: {answered} requests, all answered, over {updates} updates and {rotations} rotations of everything"
+    );
     Arc::into_inner(kit).expect("nobody else holds it").stop().await;
 }
 

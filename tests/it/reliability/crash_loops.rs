@@ -68,15 +68,23 @@ async fn harms_only_itself(python: &Path, dir: &Path, words: Words) {
         let reply = ask(&words.die).await;
         assert!(matches!(reply.status, 502 | 503), "{}", reply.text);
         // An agent that dies on its first request is given a moment before the next try; then it serves again.
-        kit.until(&format!("the agent is back after death {death}"), async |_| ask(&words.echo).await.status == 200).await;
+        kit.until(&format!("the agent is back after death {death}"), async |_| {
+            ask(&words.echo).await.status == 200
+        })
+        .await;
     }
     let reply = ask(&words.flood).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let logs = kit.get("/api/2.0/serving-endpoints/wild/served-models/canary-1/logs", &admin).await;
-    assert!(logs.status == 200 && (1..4 << 20).contains(&logs.text.len()), "{} bytes of logs", logs.text.len());
+    assert!(
+        logs.status == 200 && (1..4 << 20).contains(&logs.text.len()),
+        "{} bytes of logs",
+        logs.text.len()
+    );
     let left = ask(&words.children).await.text;
     let left = &left[left.find("pids").expect("the agent left processes behind")..];
-    let left: Vec<u64> = left.split(|c: char| !c.is_ascii_digit()).filter_map(|pid| pid.parse().ok()).collect();
+    let left: Vec<u64> =
+        left.split(|c: char| !c.is_ascii_digit()).filter_map(|pid| pid.parse().ok()).collect();
     assert!(!left.is_empty() && left.iter().all(|pid| lives(*pid)), "{left:?}");
 
     stop.store(true, Ordering::Relaxed);

@@ -48,7 +48,13 @@ impl Workspace {
     }
 
     /// Status and body; `None` if no whole answer came.
-    async fn call(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Option<(u16, Value)> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
         let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
@@ -107,10 +113,14 @@ async fn id_of(workspace: &Workspace, name: &str) -> String {
 async fn prepare(workspace: &Workspace) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 0..WRITERS {
-        let made = workspace.post("/api/2.0/secrets/scopes/create", ADMIN, json!({ "scope": scope(number) })).await;
+        let made =
+            workspace.post("/api/2.0/secrets/scopes/create", ADMIN, json!({ "scope": scope(number) })).await;
         assert_eq!(made.expect("an answer").0, 200);
         let name = format!("keep-{number}");
-        assert_eq!(workspace.post("/api/2.0/serving-endpoints", ADMIN, endpoint(&name)).await.expect("an answer").0, 200);
+        assert_eq!(
+            workspace.post("/api/2.0/serving-endpoints", ADMIN, endpoint(&name)).await.expect("an answer").0,
+            200
+        );
         ids.push(id_of(workspace, &name).await);
     }
     ids
@@ -148,7 +158,8 @@ async fn write(workspace: Workspace, number: usize, round: usize, id: String) ->
             2 => {
                 let level = ["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"][chance.below(3)];
                 written.level_in_doubt = Some(level);
-                let body = json!({ "access_control_list": [{ "group_name": "users", "permission_level": level }] });
+                let body =
+                    json!({ "access_control_list": [{ "group_name": "users", "permission_level": level }] });
                 let path = format!("/api/2.0/permissions/serving-endpoints/{id}");
                 let answer = workspace.call(Method::PUT, &path, ADMIN, Some(body)).await;
                 if answer.is_some() {
@@ -157,7 +168,8 @@ async fn write(workspace: Workspace, number: usize, round: usize, id: String) ->
                 answer
             }
             _ => {
-                let present = written.endpoints.iter().find(|(_, there)| **there).map(|(name, _)| name.clone());
+                let present =
+                    written.endpoints.iter().find(|(_, there)| **there).map(|(name, _)| name.clone());
                 let (name, answer) = match present {
                     Some(name) if chance.one_in(2) => {
                         written.endpoint_in_doubt = Some(name.clone());
@@ -167,7 +179,8 @@ async fn write(workspace: Workspace, number: usize, round: usize, id: String) ->
                     _ => {
                         let name = format!("e-{unique}");
                         written.endpoint_in_doubt = Some(name.clone());
-                        let answer = workspace.post("/api/2.0/serving-endpoints", ADMIN, endpoint(&name)).await;
+                        let answer =
+                            workspace.post("/api/2.0/serving-endpoints", ADMIN, endpoint(&name)).await;
                         (name, answer)
                     }
                 };
@@ -192,7 +205,8 @@ async fn write(workspace: Workspace, number: usize, round: usize, id: String) ->
 async fn check(workspace: &Workspace, number: usize, id: &str, written: &Written, known_tokens: &mut usize) {
     let (name, own) = writer(number);
     let value_of = async |key: &str| {
-        let (status, found) = workspace.get(&format!("/api/2.0/secrets/get?scope={}&key={key}", scope(number)), ADMIN).await;
+        let (status, found) =
+            workspace.get(&format!("/api/2.0/secrets/get?scope={}&key={key}", scope(number)), ADMIN).await;
         (status == 200).then(|| {
             let value = STANDARD.decode(found["value"].as_str().expect("a value")).expect("base64");
             String::from_utf8(value).expect("text")
@@ -212,7 +226,10 @@ async fn check(workspace: &Workspace, number: usize, id: &str, written: &Written
     let (_, listed) = workspace.get("/api/2.0/token/list", &own).await;
     let listed = listed["token_infos"].as_array().map_or(0, Vec::len);
     let least = *known_tokens + written.tokens.len();
-    assert!((least..=least + written.tokens_in_doubt).contains(&listed), "{listed} tokens of {name}, at least {least}");
+    assert!(
+        (least..=least + written.tokens_in_doubt).contains(&listed),
+        "{listed} tokens of {name}, at least {least}"
+    );
     *known_tokens = listed;
     let (status, list) = workspace.get(&format!("/api/2.0/permissions/serving-endpoints/{id}"), ADMIN).await;
     assert_eq!(status, 200, "{list}");
@@ -224,7 +241,12 @@ async fn check(workspace: &Workspace, number: usize, id: &str, written: &Written
         let level = level.as_deref();
         let known = level == written.level || (level.is_some() && level == written.level_in_doubt);
         // Without an acknowledged level this round, the one of an earlier round stays.
-        assert!(known || written.level.is_none(), "{level:?}, told {:?}, asked {:?}", written.level, written.level_in_doubt);
+        assert!(
+            known || written.level.is_none(),
+            "{level:?}, told {:?}, asked {:?}",
+            written.level,
+            written.level_in_doubt
+        );
     }
     let doubt = written.endpoint_in_doubt.as_ref();
     for name in written.endpoints.keys().chain(doubt) {
@@ -238,7 +260,8 @@ async fn check(workspace: &Workspace, number: usize, id: &str, written: &Written
         }
         // Whole: it has its owner, becomes ready, and answers.
         let id = view["id"].as_str().expect("an id");
-        let (status, list) = workspace.get(&format!("/api/2.0/permissions/serving-endpoints/{id}"), ADMIN).await;
+        let (status, list) =
+            workspace.get(&format!("/api/2.0/permissions/serving-endpoints/{id}"), ADMIN).await;
         assert!(status == 200 && list.to_string().contains("admin@example.com"), "{list}");
         let body = json!({ "input": [{ "role": "user", "content": "hello" }] });
         let path = format!("/serving-endpoints/{name}/invocations");
@@ -279,7 +302,7 @@ fn disguises(text: &str) -> Vec<Vec<u8>> {
         for encoded in [STANDARD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
             // The first and the last group also hold what stands beside the text.
             let sure = &encoded[if lead == 0 { 0 } else { 4 }..];
-            all.push(sure[..sure.len() / 4 * 4 - 4].as_bytes().to_vec());
+            all.push(sure.as_bytes()[..sure.len() / 4 * 4 - 4].to_vec());
         }
     }
     all
@@ -289,7 +312,8 @@ fn disguises(text: &str) -> Vec<Vec<u8>> {
 fn readable_secret(dir: &Path, tokens: &HashSet<String>) -> Option<String> {
     let marks: Vec<_> = disguises(MARK).into_iter().chain(disguises(&ADMIN[4..])).collect();
     for (name, bytes) in files(dir) {
-        if let Some(mark) = marks.iter().find(|mark| bytes.windows(mark.len()).any(|window| window == **mark)) {
+        if let Some(mark) = marks.iter().find(|mark| bytes.windows(mark.len()).any(|window| window == **mark))
+        {
             return Some(format!("{name} holds {:?}", String::from_utf8_lossy(mark)));
         }
         for window in bytes.windows(32).filter(|window| window.iter().all(u8::is_ascii_hexdigit)) {
@@ -338,7 +362,8 @@ async fn kill_nine_loses_nothing_that_was_acknowledged_and_leaves_nothing_half_d
         for writer in writers {
             written.push(writer.await.expect("every write was acknowledged or cut"));
         }
-        all_tokens.extend(written.iter().flat_map(|written| &written.tokens).map(|token| token[4..].to_owned()));
+        all_tokens
+            .extend(written.iter().flat_map(|written| &written.tokens).map(|token| token[4..].to_owned()));
         assert_eq!(readable_secret(&data, &all_tokens), None);
         brickyard = Brickyard::start(&config_file, &data, None).await;
         starts.push(brickyard.ready_after);

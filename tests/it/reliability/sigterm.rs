@@ -25,7 +25,12 @@ fn client() -> Client {
     Client::builder().no_proxy().build().expect("a client")
 }
 
-async fn send(client: &Client, url: &str, endpoint: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
+async fn send(
+    client: &Client,
+    url: &str,
+    endpoint: &str,
+    body: &Value,
+) -> reqwest::Result<reqwest::Response> {
     let url = format!("{url}/serving-endpoints/{endpoint}/invocations");
     client.post(url).bearer_auth(ADMIN).json(body).send().await
 }
@@ -33,7 +38,11 @@ async fn send(client: &Client, url: &str, endpoint: &str, body: &Value) -> reqwe
 /// Asks again and again until the door is closed; every request that got in is answered whole.
 async fn ask_until_closed(client: Client, url: String, number: usize, answered: Arc<AtomicUsize>) {
     loop {
-        let (text, stream) = if number.is_multiple_of(3) { ("slow canary-001", true) } else { ("canary-001", number.is_multiple_of(2)) };
+        let (text, stream) = if number.is_multiple_of(3) {
+            ("slow canary-001", true)
+        } else {
+            ("canary-001", number.is_multiple_of(2))
+        };
         let response = match send(&client, &url, "echo", &body(text, stream)).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return,
@@ -107,7 +116,8 @@ async fn a_stopping_brickyard_lets_python_agents_finish_and_leaves_no_process() 
         let mut open = Vec::new();
         for text in ["ticks canary-001", "callback canary-002"] {
             let client = client();
-            let response = send(&client, &brickyard.url, "canary", &body(text, true)).await.expect("a stream");
+            let response =
+                send(&client, &brickyard.url, "canary", &body(text, true)).await.expect("a stream");
             assert_eq!(response.status(), 200);
             let mut events = response.bytes_stream();
             let first = events.next().await.expect("an event").expect("readable");
@@ -118,7 +128,12 @@ async fn a_stopping_brickyard_lets_python_agents_finish_and_leaves_no_process() 
         signal(brickyard.pid(), Signal::SIGTERM);
         // It has heard when nobody new is let in.
         let late = client();
-        while late.get(format!("{}/ready", brickyard.url)).send().await.is_ok_and(|ready| ready.status() == 200) {
+        while late
+            .get(format!("{}/ready", brickyard.url))
+            .send()
+            .await
+            .is_ok_and(|ready| ready.status() == 200)
+        {
             tokio::task::yield_now().await;
         }
         std::fs::write(&go, "").expect("written");
@@ -133,7 +148,9 @@ async fn a_stopping_brickyard_lets_python_agents_finish_and_leaves_no_process() 
         let status = brickyard.ended().await;
         assert!(status.success(), "{status}\n{}", brickyard.log());
         assert_eq!(processes_of(&run).len(), 0, "workers are left");
-        let left = workers.iter().filter(|pid| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|e| !e.is_empty()));
+        let left = workers
+            .iter()
+            .filter(|pid| std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|e| !e.is_empty()));
         assert_eq!(left.count(), 0);
     }
     println!("{rounds} stops with open Python streams, each ended as it should, no process left");

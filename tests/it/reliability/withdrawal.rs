@@ -52,7 +52,8 @@ async fn hold(mut stream: BufReader<tokio::net::TcpStream>, show: mpsc::Sender<H
         let (answer, told) = oneshot::channel();
         show.send(Held { user_token, system_token, answer }).await.ok()?;
         told.await.ok()?;
-        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"held\": 1}";
+        let answer =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"held\": 1}";
         stream.write_all(answer.as_bytes()).await.ok()?;
     }
 }
@@ -116,7 +117,8 @@ async fn what_an_agent_holds_is_worth_nothing_once_its_endpoint_is_deleted() {
     assert_eq!(kit.invoke("outside", &ana, &body("hello", false)).await.status, 404);
 
     // The name is free again, and what the old endpoint lent does not come back with it.
-    let again = json!({ "name": "outside", "config": { "served_entities": [{ "name": "outside", "url": url }] } });
+    let again =
+        json!({ "name": "outside", "config": { "served_entities": [{ "name": "outside", "url": url }] } });
     let made = kit.post("/api/2.0/serving-endpoints", &admin, &again).await;
     assert_eq!(made.status, 200, "{}", made.text);
     assert_eq!(kit.get(me, &held.user_token).await.status, 403);
@@ -141,7 +143,10 @@ async fn an_endpoint_stops_when_its_creator_may_no_longer_lend_and_works_again_w
 
     let acl = json!({ "scope": "travel", "principal": "carol@example.com" });
     assert_eq!(kit.post("/api/2.0/secrets/acls/delete", &admin, &acl).await.status, 200);
-    kit.until("carol may not read the secret, so her endpoint is refused", async |kit| status(kit).await == 403).await;
+    kit.until("carol may not read the secret, so her endpoint is refused", async |kit| {
+        status(kit).await == 403
+    })
+    .await;
     let refused = kit.invoke("outside", &ana, &body("hello", false)).await;
     assert!(refused.text.contains("{{secrets/travel/weather}}"), "{}", refused.text);
     let mut acl = acl;
@@ -149,7 +154,10 @@ async fn an_endpoint_stops_when_its_creator_may_no_longer_lend_and_works_again_w
     assert_eq!(kit.post("/api/2.0/secrets/acls/put", &admin, &acl).await.status, 200);
     kit.until("carol may read it again", async |kit| status(kit).await == 200).await;
 
-    let id = kit.get("/api/2.0/serving-endpoints/model", &admin).await.json()["id"].as_str().expect("an id").to_owned();
+    let id = kit.get("/api/2.0/serving-endpoints/model", &admin).await.json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let permissions = format!("/api/2.0/permissions/serving-endpoints/{id}");
     let nobody = json!({ "access_control_list": [] });
     assert_eq!(kit.put(&permissions, &admin, &nobody).await.status, 200);
@@ -159,7 +167,7 @@ async fn an_endpoint_stops_when_its_creator_may_no_longer_lend_and_works_again_w
     kit.until("carol may query it again", async |kit| status(kit).await == 200).await;
     // And so may her endpoint.
     kit.stop().await;
-    let _ = answers;
+    drop(answers);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +182,10 @@ async fn an_endpoints_principal_loses_what_its_creator_loses() {
     let held = shown.recv().await.expect("a request");
     let ask = async |kit: &Kit| kit.invoke("model", &held.system_token, &body("hello", false)).await.status;
     assert_eq!(ask(&kit).await, 200);
-    let id = kit.get("/api/2.0/serving-endpoints/model", &admin).await.json()["id"].as_str().expect("an id").to_owned();
+    let id = kit.get("/api/2.0/serving-endpoints/model", &admin).await.json()["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let permissions = format!("/api/2.0/permissions/serving-endpoints/{id}");
     assert_eq!(kit.put(&permissions, &admin, &json!({ "access_control_list": [] })).await.status, 200);
     kit.until("the system principal may not query the model", async |kit| ask(kit).await == 403).await;

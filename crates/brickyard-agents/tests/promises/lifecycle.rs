@@ -139,6 +139,22 @@ async fn a_crash_loop_turns_callers_away_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_somebody_else_kills_are_replaced_and_nobody_is_turned_away() {
+    let fake = start(|_| {}).await;
+    // None of them has answered anybody: for all that is known, the model itself could be what kills them.
+    for deaths in 1..=4 {
+        for (_, pid) in fake.pool.pids() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a process id"));
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("killed");
+        }
+        fake.until("another one is being started", |stats| stats.started > deaths && stats.ended >= deaths)
+            .await;
+    }
+    assert_eq!(fake.echo("answered").await, "answered");
+    assert_eq!(fake.pool.stats().failures, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_lets_streams_finish_and_takes_nobody_new() {
     let fake = start(|_| {}).await;
     let body = json!({"chunks": 10, "for": 0.03, "stream": true});

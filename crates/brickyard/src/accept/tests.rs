@@ -53,6 +53,10 @@ async fn start(accept: AcceptLimits, limits: HttpLimits) -> Running {
                 }))
             }),
         )
+        .route(
+            "/late",
+            get(async |axum::Extension(ends): axum::Extension<Ends>| format!("late: {}", ends.late)),
+        )
         .fallback(crate::errors::no_api);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let at = listener.local_addr().expect("an address");
@@ -410,6 +414,30 @@ async fn a_drain_finishes_what_runs_tells_open_streams_and_then_ends() {
         "{long:?}"
     );
     assert!(long.contains("data: [DONE]\n\n"), "{long:?}");
+    assert_eq!(server.task.await.expect("ended"), Drained { cut: 0 });
+    assert!(TcpStream::connect(server.at).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_keeps_the_door_open_for_the_calls_of_what_still_runs_and_says_that_they_are_late() {
+    let server = started().await;
+    let ask = async |path: &str| {
+        let mut stream = server.connect().await;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.expect("sent");
+        stream
+    };
+    let mut early = ask("/late").await;
+    assert!(one_answer(&mut early).await.contains("late: false"));
+    let mut running = ask("/stream/4").await;
+    sleep(Duration::from_millis(10)).await;
+    server.shutdown.begin();
+    sleep(Duration::from_millis(10)).await;
+    let called_back = until_closed(&mut ask("/late").await).await;
+    assert!(
+        called_back.contains("late: true") && called_back.contains("connection: close"),
+        "{called_back:?}"
+    );
+    assert!(until_closed(&mut running).await.contains("data: 3\n\n"));
     assert_eq!(server.task.await.expect("ended"), Drained { cut: 0 });
     assert!(TcpStream::connect(server.at).await.is_err());
 }

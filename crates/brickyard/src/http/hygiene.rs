@@ -18,13 +18,15 @@ fn refused(message: &'static str) -> ApiError {
 /// Lets a well-formed request through.
 ///
 /// # Errors
-/// 400, or 405 and 501 for methods, 417 for expectations, 421 for somebody else's target; all of them close the connection.
+/// 400, or 405 and 501 for methods, 417 for expectations, 421 for somebody else's target, 431 for a head that is too
+/// large; all of them close the connection.
 pub fn check<B>(request: Request<B>, own_hosts: &[String]) -> Result<Request<B>, ApiError> {
     if let Some(fault) = request.extensions().get::<RawFault>() {
         return Err(refused(fault.message()));
     }
     method(request.method())?;
     let headers = request.headers();
+    head_size(request.uri().path(), headers)?;
     only_one_authorization(headers)?;
     host(&request, own_hosts)?;
     framing(headers)?;
@@ -46,6 +48,21 @@ fn method(method: &Method) -> Result<(), ApiError> {
         Method::TRACE | Method::CONNECT => Err(ApiError::method_not_allowed(method).closing()),
         _ => Err(ApiError::of(ErrorCode::NotImplemented, "Unknown HTTP method").closing()),
     }
+}
+
+/// The largest head, exactly. The accept loop stops reading near it ([`crate::accept::AcceptLimits::header_bytes`]), but
+/// how near depends on how the bytes arrive.
+const LARGEST_HEAD: usize = 64 << 10;
+
+fn head_size(path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
+    // Each line has a colon, a space and its end.
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if path.len() + lines.sum::<usize>() > LARGEST_HEAD {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let message = "The request's head is larger than the limit of 64 KiB";
+        return Err(ApiError::new(status, ErrorCode::BadRequest, message).closing());
+    }
+    Ok(())
 }
 
 fn only_one_authorization(headers: &HeaderMap) -> Result<(), ApiError> {

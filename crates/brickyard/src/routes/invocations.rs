@@ -68,8 +68,9 @@ async fn invoke_served(
     request: Request,
 ) -> Result<Response, ApiError> {
     let endpoint = endpoint_name(&name)?;
-    let served: ServedName =
-        served.parse().map_err(|_| ApiError::does_not_exist(format!("Served model '{served}' does not exist.")))?;
+    let served: ServedName = served
+        .parse()
+        .map_err(|_| ApiError::does_not_exist(format!("Served model '{served}' does not exist.")))?;
     let body = read(&workspace, Some(&endpoint), request).await?;
     let route = "POST /serving-endpoints/{name}/served-models/{served}/invocations";
     answer(&workspace, &access, endpoint, Some(served), body, route).await
@@ -81,10 +82,15 @@ struct Model<'a> {
     model: Option<std::borrow::Cow<'a, str>>,
 }
 
-async fn openai(State(workspace): State<Arc<Workspace>>, access: Access, request: Request) -> Result<Response, ApiError> {
+async fn openai(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    request: Request,
+) -> Result<Response, ApiError> {
     let body = read(&workspace, None, request).await?;
     let model: Model<'_> = serde_json::from_slice(&body).map_err(|_| invalid_json())?;
-    let name = model.model.ok_or_else(|| ApiError::bad_request("The field 'model' must name a serving endpoint"))?;
+    let name =
+        model.model.ok_or_else(|| ApiError::bad_request("The field 'model' must name a serving endpoint"))?;
     let endpoint = endpoint_name(&name)?;
     answer(&workspace, &access, endpoint, None, body, "POST /serving-endpoints/{openai path}").await
 }
@@ -92,7 +98,9 @@ async fn openai(State(workspace): State<Arc<Workspace>>, access: Access, request
 /// `GET /serving-endpoints/models`: what the caller may see, as OpenAI lists models.
 async fn models(State(workspace): State<Arc<Workspace>>, access: Access) -> axum::Json<serde_json::Value> {
     let data: Vec<_> = (workspace.serving.endpoints().iter())
-        .filter(|view| workspace.catalog.can_see(access.caller(), &Securable::from(&view.endpoint.reference())))
+        .filter(|view| {
+            workspace.catalog.can_see(access.caller(), &Securable::from(&view.endpoint.reference()))
+        })
         .map(|view| {
             json!({
                 "id": view.endpoint.name,
@@ -114,7 +122,11 @@ fn endpoint_name(name: &str) -> Result<EndpointName, ApiError> {
 
 /// The body, as far as the endpoint takes one. What is no JSON runs no agent, whoever would answer it; what is JSON
 /// goes on byte for byte, unparsed: what its numbers and its doubled keys mean is the agent's to say.
-async fn read(workspace: &Workspace, endpoint: Option<&EndpointName>, request: Request) -> Result<Bytes, ApiError> {
+async fn read(
+    workspace: &Workspace,
+    endpoint: Option<&EndpointName>,
+    request: Request,
+) -> Result<Bytes, ApiError> {
     is_json(request.headers())?;
     let limit = match endpoint {
         Some(name) => workspace.serving.payload_limit(name),

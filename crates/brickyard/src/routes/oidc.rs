@@ -70,7 +70,8 @@ async fn token(State(workspace): State<Arc<Workspace>>, request: Request) -> Res
 fn still_acting(workspace: &Workspace, granted: GrantedToken) -> Result<GrantedToken, OAuthError> {
     match granted.caller.act() {
         Some(act) if workspace.serving.endpoint_by_id(&act.endpoint_id).is_none() => {
-            let reason = format!("subject_token is not accepted: its endpoint {} was deleted", act.endpoint_name);
+            let reason =
+                format!("subject_token is not accepted: its endpoint {} was deleted", act.endpoint_name);
             Err(OAuthError::InvalidRequest(reason))
         }
         _ => Ok(granted),

@@ -10,7 +10,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 use axum::{Json, Router};
-use brickyard_catalog::{CreateEndpoint as MayCreate, ManageEndpoint, Permit, Securable, ViewEndpoint, family};
+use brickyard_catalog::{
+    CreateEndpoint as MayCreate, ManageEndpoint, Permit, Securable, ViewEndpoint, family,
+};
 use brickyard_serving::{CreateEndpoint, DeployError, EndpointView, Origin, Tag};
 use brickyard_types::{EndpointName, ServedName};
 use serde_json::{Value, json};
@@ -54,7 +56,11 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
 
 type Answer = Result<Json<Value>, ApiError>;
 
-async fn create(State(workspace): State<Arc<Workspace>>, access: Access, StrictJson(body): StrictJson<CreateBody>) -> Answer {
+async fn create(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    StrictJson(body): StrictJson<CreateBody>,
+) -> Answer {
     let permit: Permit<MayCreate> = access.authorize(MayCreate(()))?;
     let config = body.config.ok_or_else(|| ApiError::invalid_parameter("config is required"))?;
     let (entities, routes) = config.read()?;
@@ -66,13 +72,19 @@ async fn create(State(workspace): State<Arc<Workspace>>, access: Access, StrictJ
         description: body.description.unwrap_or_default(),
     };
     let name = request.name.clone();
-    workspace.serving.create(&permit, request, Origin::Api).await.map_err(|error| refused(&access, &error))?;
+    workspace
+        .serving
+        .create(&permit, request, Origin::Api)
+        .await
+        .map_err(|error| refused(&access, &error))?;
     shown(&workspace, &access, &name)
 }
 
 async fn list(State(workspace): State<Arc<Workspace>>, access: Access) -> Answer {
     let visible: Vec<_> = (workspace.serving.endpoints().iter())
-        .filter(|view| workspace.catalog.can_see(access.caller(), &Securable::from(&view.endpoint.reference())))
+        .filter(|view| {
+            workspace.catalog.can_see(access.caller(), &Securable::from(&view.endpoint.reference()))
+        })
         .map(|view| wire::endpoint(&workspace, access.caller(), view))
         .collect();
     Ok(Json(json!({ "endpoints": visible })))
@@ -153,7 +165,8 @@ async fn openapi(
     let view = find(&workspace, &name)?;
     access.authorize(ViewEndpoint(view.endpoint.reference()))?;
     // The SDK asks for text/plain and hands the bytes on; the content is an OpenAPI document either way.
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], wire::openapi(&workspace, &view).to_string()).into_response())
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], wire::openapi(&workspace, &view).to_string())
+        .into_response())
 }
 
 async fn logs(
@@ -176,7 +189,12 @@ async fn build_logs(
     Ok(Json(json!({ "logs": logs })))
 }
 
-fn entity(workspace: &Workspace, access: &Access, name: &str, served: &str) -> Result<(EndpointView, ServedName), ApiError> {
+fn entity(
+    workspace: &Workspace,
+    access: &Access,
+    name: &str,
+    served: &str,
+) -> Result<(EndpointView, ServedName), ApiError> {
     let view = find(workspace, name)?;
     // Logs hold what the agent printed, of any caller: whoever manages the endpoint reads them.
     access.authorize(ManageEndpoint(view.endpoint.reference()))?;
@@ -185,7 +203,9 @@ fn entity(workspace: &Workspace, access: &Access, name: &str, served: &str) -> R
     let found = known.map(|entity| &entity.entity.name).find(|known| known.as_str() == served).cloned();
     match found {
         Some(found) => Ok((view, found)),
-        None => Err(ApiError::does_not_exist(format!("Served model '{served}' does not exist in endpoint '{name}'."))),
+        None => Err(ApiError::does_not_exist(format!(
+            "Served model '{served}' does not exist in endpoint '{name}'."
+        ))),
     }
 }
 
@@ -211,7 +231,9 @@ fn refused(access: &Access, error: &DeployError) -> ApiError {
                 }
             }
         }
-        DeployError::InvalidUserScopes { scopes, .. } => scopes.hints().into_iter().for_each(|hint| access.hint(hint)),
+        DeployError::InvalidUserScopes { scopes, .. } => {
+            scopes.hints().into_iter().for_each(|hint| access.hint(hint))
+        }
         _ => {}
     }
     deploy_error(error).explained()
@@ -225,7 +247,9 @@ pub fn deploy_error(error: &DeployError) -> ApiError {
         DeployError::Updating(_) => ApiError::conflict(error.to_string()),
         DeployError::Denied(denied) => refusal(denied),
         DeployError::NoSuchModel { .. } => ApiError::does_not_exist(error.to_string()),
-        DeployError::InvalidUserScopes { model, scopes } => ApiError::invalid_parameter(scopes.message(model)),
+        DeployError::InvalidUserScopes { model, scopes } => {
+            ApiError::invalid_parameter(scopes.message(model))
+        }
         DeployError::MissingRights(rights) => ApiError::permission_denied(rights.to_string()).explained(),
         DeployError::TooMany(_) => ApiError::limit_exceeded(error.to_string()),
         DeployError::UnreadableModel { .. }

@@ -49,9 +49,13 @@ pub fn response(error: &ServingError, profile: &Profile) -> Response {
 /// The one table.
 fn seen(error: &ServingError, profile: &Profile) -> Seen {
     Seen::Ours(match error {
-        ServingError::NoSuchEndpoint(_) | ServingError::NoSuchEntity { .. } => ApiError::does_not_exist(error.to_string()),
+        ServingError::NoSuchEndpoint(_) | ServingError::NoSuchEntity { .. } => {
+            ApiError::does_not_exist(error.to_string())
+        }
         // The SDK tries a 503 again for minutes: right while an endpoint comes up, wrong once it failed.
-        ServingError::NotReady { failed: false, .. } => ApiError::unavailable(error.to_string()).retry_after(1),
+        ServingError::NotReady { failed: false, .. } => {
+            ApiError::unavailable(error.to_string()).retry_after(1)
+        }
         ServingError::NotReady { .. } => ApiError::does_not_exist(error.to_string()),
         ServingError::Denied(denied) => refusal(denied),
         ServingError::TooLarge { limit } => ApiError::body_too_large(*limit),
@@ -88,7 +92,9 @@ fn worker(error: &PredictError, profile: &Profile) -> Seen {
         PredictError::Overloaded => ApiError::too_many_requests(profile.too_many_in_entity.value),
         PredictError::Unavailable { .. } => ApiError::unavailable(error.to_string()).retry_after(5),
         PredictError::DeadlineExceeded { .. } => ApiError::deadline_exceeded(error.to_string()),
-        PredictError::WorkerDied { .. } | PredictError::OutOfStep { .. } => ApiError::bad_gateway(error.to_string()),
+        PredictError::WorkerDied { .. } | PredictError::OutOfStep { .. } => {
+            ApiError::bad_gateway(error.to_string())
+        }
         PredictError::TooLarge { limit } => ApiError::body_too_large(*limit),
         PredictError::UnsupportedMediaType { message } => ApiError::unsupported_media_type(message.clone()),
         // mlflow's scoring server answers every error of the model's with 400.

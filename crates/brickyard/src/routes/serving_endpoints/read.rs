@@ -167,14 +167,20 @@ impl EntityBody {
         } else if let Some(foundation) = self.foundation_model {
             (AgentSource::Foundation { name: foundation.name.clone() }, Some(foundation.name))
         } else {
-            let name = self.entity_name.clone().ok_or_else(|| invalid("entity_name is required".to_owned()))?;
+            let name =
+                self.entity_name.clone().ok_or_else(|| invalid("entity_name is required".to_owned()))?;
             let version = version.unwrap_or_default();
             let short = name.rsplit('.').next().unwrap_or(&name);
             let served = format!("{short}-{version}");
             (AgentSource::Model { name, version, python: self.python }, Some(served))
         };
-        if self.auth_policy.is_some() && !matches!(source, AgentSource::Url { .. } | AgentSource::Scripted { .. }) {
-            return Err(invalid("auth_policy belongs into the MLmodel; only url and scripted entities carry it here".to_owned()));
+        if self.auth_policy.is_some()
+            && !matches!(source, AgentSource::Url { .. } | AgentSource::Scripted { .. })
+        {
+            return Err(invalid(
+                "auth_policy belongs into the MLmodel; only url and scripted entities carry it here"
+                    .to_owned(),
+            ));
         }
         let name = self.name.filter(|name| !name.is_empty()).or(default_name);
         let name = name.ok_or_else(|| invalid("a served entity without a model needs a name".to_owned()))?;
@@ -183,7 +189,9 @@ impl EntityBody {
             None | Some("Small") => WorkloadSize::Small,
             Some("Medium") => WorkloadSize::Medium,
             Some("Large") => WorkloadSize::Large,
-            Some(other) => return Err(invalid(format!("workload_size {other:?} is not one of Small, Medium, Large"))),
+            Some(other) => {
+                return Err(invalid(format!("workload_size {other:?} is not one of Small, Medium, Large")));
+            }
         };
         Ok(ServedEntity {
             name,
@@ -204,7 +212,11 @@ impl EntityBody {
 pub fn policy(auth_policy: AuthPolicy) -> Result<Policy, ApiError> {
     let scopes = || -> Result<ScopeSet, ApiError> {
         let parsed = auth_policy.api_scopes.iter().map(|text| text.parse::<Scope>());
-        Ok(ScopeSet::new(parsed.collect::<Result<Vec<_>, _>>().map_err(|error| ApiError::invalid_parameter(error.to_string()))?))
+        Ok(ScopeSet::new(
+            parsed
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| ApiError::invalid_parameter(error.to_string()))?,
+        ))
     };
     let user_scopes = if auth_policy.user_auth { Some(scopes()?) } else { None };
     Ok(Policy { user_scopes, resources: auth_policy.resources })

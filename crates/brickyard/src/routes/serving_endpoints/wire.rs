@@ -47,7 +47,8 @@ pub fn endpoint(workspace: &Workspace, caller: &Caller, view: &EndpointView) -> 
         let reason = endpoint.failure.as_deref().unwrap_or_default();
         set("pending_config", versioned(config, State::Failed(reason), "config_version"));
     }
-    if let Some(level) = workspace.catalog.level(caller.principal(), &Securable::from(&endpoint.reference())) {
+    if let Some(level) = workspace.catalog.level(caller.principal(), &Securable::from(&endpoint.reference()))
+    {
         set("permission_level", json!(level.as_str()));
     }
     if let Some(task) = endpoint.task() {
