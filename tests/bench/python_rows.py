@@ -114,15 +114,21 @@ def agents(report):
             bearer = f"Bearer {tokens.get(process, 'none')}"
             return wrk(process, paths[process], BODY, bearer, connections=connections, cores=None, **more)
 
+        # Where `max_provisioned_concurrency` caps the workers, they are kept busy with two calls for each. Where it does not,
+        # as many calls at a time as workers are wanted: no call waits, so no more of them are at work, however many there are.
+        settle(served["two", False], lambda: load(served["two", False], 8, seconds=1))
+        each = 2 if served["two", False].children() == 2 else 1
+        many = {"one": each, "two": 2 * each, "grown": 32}
         for (word, _), process in served.items():
-            settle(process, lambda process=process, many={"one": 2, "two": 8, "grown": 32}[word]: load(process, many, seconds=1))
-        # Without exactly two workers, two calls at a time are what keeps two of them busy.
-        many = {traced: 4 if served["two", traced].children() == 2 else 2 for traced in (False, True)}
-        calls = {("grown", False): lambda: load(served["grown", False], 32)}
+            if each == 1 and word == "two":
+                # They have to be there before two of them can work.
+                settle(process, lambda process=process: load(process, 32, seconds=1))
+            settle(process, lambda process=process, word=word: load(process, many[word], seconds=1))
+        calls = {("grown", False): lambda: load(served["grown", False], many["grown"])}
         for traced in (False, True):
             calls["loop", traced] = loops[traced].rate
-            calls["one", traced] = lambda traced=traced: load(served["one", traced], 2)
-            calls["two", traced] = lambda traced=traced: load(served["two", traced], many[traced])
+            calls["one", traced] = lambda traced=traced: load(served["one", traced], many["one"])
+            calls["two", traced] = lambda traced=traced: load(served["two", traced], many["two"])
             calls["models", traced] = lambda traced=traced: load(peers["models", traced], 32)
             calls["server", traced] = lambda traced=traced: load(peers["server", traced], 32)
         figures = interleave(calls)
@@ -132,9 +138,9 @@ def agents(report):
         report.begin("Python ResponsesAgent, the same file everywhere, nothing pinned")
         for traced in (False, True):
             word = "traced" if traced else "untraced"
-            seen = f"2 connections; {workers['one', traced]} worker(s) seen"
+            seen = f"{many['one']} connection(s); {workers['one', traced]} worker(s) seen"
             ratio(f"{word}: one worker ({seen}), against predict in a loop inside Python", ("one", traced), ("loop", traced), 0.85)
-            seen = f"{many[traced]} connections; {workers['two', traced]} worker(s) seen"
+            seen = f"{many['two']} connections; {workers['two', traced]} worker(s) seen"
             ratio(f"{word}: two workers ({seen}), against one", ("two", traced), ("one", traced), 1.4)
         # brickyard traces when an endpoint asks for it, as Model Serving does; mlflow's servers trace unless told not to.
         ratio("each as it comes: one worker, against mlflow models serve (32 connections)", ("one", False), ("models", True), 5.0)

@@ -35,6 +35,11 @@ pub(crate) use private_folder::{PrivateFolder, write_script};
 pub(crate) use remains::end_remains;
 pub(crate) use spawner::Spawner;
 
+/// How long a process may take to end after its socket was closed ...
+const BY_ITSELF: Duration = Duration::from_millis(500);
+/// ... and how long the kernel may take to report the end of one that was killed.
+const BURIED: Duration = Duration::from_secs(2);
+
 /// What a worker says about the model that it loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct ReadyReport {
@@ -89,11 +94,18 @@ impl Control {
     pub(crate) fn kill(&self) {
         let alive = self.alive.lock();
         if let (true, Some(group)) = (*alive, self.group()) {
-            if !has_ended(group) {
-                self.killed.store(true, Ordering::Release);
-            }
+            self.killed.store(true, Ordering::Release);
             // It may have ended by itself in this moment.
             let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+
+    /// Sees to the end of a process whose socket is closed. As a rule it is ending by itself, and how it does says more
+    /// than a SIGKILL of ours would.
+    pub(crate) async fn end_after_closing(&self) {
+        if tokio::time::timeout(BY_ITSELF, self.exited.cancelled()).await.is_err() {
+            self.kill();
+            let _ = tokio::time::timeout(BURIED, self.exited.cancelled()).await;
         }
     }
 
@@ -130,8 +142,9 @@ impl Control {
         StartError::Exited { status: self.how(), log: logs.tail(&self.id, 20), felled: self.felled() }
     }
 
-    /// Called once, when the process has been waited for: takes its whole group along.
-    pub(crate) fn ended(&self, status: &io::Result<ExitStatus>) {
+    /// Called once, as soon as the process has been waited for: takes its whole group along, and signals nothing any
+    /// more. Whoever waits for `exited` is told later, when its last words have been read.
+    pub(crate) fn reaped(&self, status: &io::Result<ExitStatus>) {
         let mut alive = self.alive.lock();
         if let Some(group) = self.group() {
             let _ = killpg(group, Signal::SIGKILL);
@@ -147,22 +160,6 @@ impl Control {
             Err(error) => format!("it could not be waited for: {error}"),
         };
         let _ = self.how.set(how);
-        self.exited.cancel();
-    }
-}
-
-/// True if a process has ended and was not waited for yet. (Elsewhere than on Linux nobody can tell.)
-fn has_ended(process: Pid) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        matches!(waitid(Id::Pid(process), look), Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)))
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = process;
-        false
     }
 }
 
@@ -267,8 +264,7 @@ pub(crate) async fn load(
     let frame = match frame {
         Ok(frame) => frame,
         Err(FrameError::Closed | FrameError::Io(_)) => {
-            control.kill();
-            let _ = tokio::time::timeout(Duration::from_secs(2), control.exited.cancelled()).await;
+            control.end_after_closing().await;
             return Err(control.exited_early(logs));
         }
         Err(other) => return Err(StartError::OutOfStep { what: other.to_string() }),

@@ -48,22 +48,18 @@ impl EnvironmentValue {
     /// # Errors
     /// If the text holds `{{secrets` or `{{ secrets` but is not exactly one reference.
     pub fn parse(text: &str) -> Result<Self, InvalidSecretRef> {
-        let Some(inner) = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) else {
-            let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-            return if squeezed.contains("{{secrets") {
-                Err(InvalidSecretRef::Form)
-            } else {
-                Ok(Self::Plain(text.to_owned()))
-            };
-        };
+        let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or_default();
         let mut parts = inner.split('/');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("secrets"), Some(scope), Some(key), None) => {
-                Ok(Self::Secret(SecretRef { scope: scope.parse()?, key: key.parse()? }))
-            }
-            _ if inner.trim_start().starts_with("secrets") => Err(InvalidSecretRef::Form),
-            _ => Ok(Self::Plain(text.to_owned())),
+        if let (Some("secrets"), Some(scope), Some(key), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        {
+            return Ok(Self::Secret(SecretRef { scope: scope.parse()?, key: key.parse()? }));
         }
+        let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        if squeezed.contains("{{secrets") {
+            return Err(InvalidSecretRef::Form);
+        }
+        Ok(Self::Plain(text.to_owned()))
     }
 }
 
@@ -91,6 +87,8 @@ mod tests {
             "{{secrets/a/b",
             "{{secrets/../b}}",
             "{{secrets/a/b\0}}",
+            "{{{secrets/a/b}}}",
+            "{{x {{secrets/a/b}}",
         ] {
             assert!(EnvironmentValue::parse(bad).is_err(), "{bad:?}");
         }

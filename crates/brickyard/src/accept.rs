@@ -334,6 +334,10 @@ where
         _ => None,
     };
     let pace = Arc::new(Pace::new(&server.limits));
+    if late {
+        // Before the first request is seen: its answer is the last one.
+        pace.drain();
+    }
     let io = TokioIo::new(Socket::new(stream, pace.clone()));
     let ended = {
         let service = Requests { service, ends, pace: pace.clone() };

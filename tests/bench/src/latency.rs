@@ -60,10 +60,9 @@ fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<(), 
         if !text.starts_with("HTTP/1.1 200") {
             return Err(text.to_owned().into());
         }
-        let length = text.lines().filter_map(|line| line.split_once(": "));
-        let length =
-            length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
-        let length: usize = length.last().ok_or("no content-length")?.parse()?;
+        let mut headers = text.lines().filter_map(|line| line.split_once(": "));
+        let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length: usize = length.ok_or("no content-length")?.1.parse()?;
         if have >= head + 4 + length {
             return Ok(());
         }

@@ -7,14 +7,13 @@ use super::wire::encoded;
 
 /// Texts to look for.
 pub struct Canaries {
-    needles: Vec<(String, Vec<u8>)>,
-    /// Which pairs of first bytes some needle has: most places are passed over by one look.
-    begins: Box<[bool]>,
+    /// By their first two bytes: most places are passed over by one look.
+    needles: Box<[Vec<(String, Vec<u8>)>]>,
 }
 
 impl Default for Canaries {
     fn default() -> Self {
-        Self { needles: Vec::new(), begins: vec![false; 1 << 16].into() }
+        Self { needles: vec![Vec::new(); 1 << 16].into() }
     }
 }
 
@@ -48,9 +47,9 @@ impl Canaries {
     }
 
     fn needle(&mut self, name: &str, form: &str, bytes: Vec<u8>) {
-        if self.needles.iter().all(|(_, known)| *known != bytes) {
-            self.begins[usize::from(bytes[0]) << 8 | usize::from(bytes[1])] = true;
-            self.needles.push((format!("{name} ({form})"), bytes));
+        let alike = &mut self.needles[usize::from(bytes[0]) << 8 | usize::from(bytes[1])];
+        if alike.iter().all(|(_, known)| *known != bytes) {
+            alike.push((format!("{name} ({form})"), bytes));
         }
     }
 
@@ -58,11 +57,11 @@ impl Canaries {
     pub fn seen_in(&self, bytes: &[u8]) -> Option<&str> {
         let mut before = usize::from(*bytes.first()?);
         for (place, byte) in bytes.iter().enumerate().skip(1) {
-            let pair = before << 8 | usize::from(*byte);
+            let alike = &self.needles[before << 8 | usize::from(*byte)];
             before = usize::from(*byte);
-            if self.begins[pair] {
+            if !alike.is_empty() {
                 let here = &bytes[place - 1..];
-                if let Some((name, _)) = self.needles.iter().find(|(_, needle)| here.starts_with(needle)) {
+                if let Some((name, _)) = alike.iter().find(|(_, needle)| here.starts_with(needle)) {
                     return Some(name);
                 }
             }

@@ -459,7 +459,7 @@ async fn h20_an_agent_answers_with_a_body_and_with_nothing_else() {
         ),
         (
             "S05 a reference",
-            "HTTP/1.1 200 OK\r\ncontent-length: 39\r\n\r\n\"{{secrets/travel/weather-token}} there\"".into(),
+            "HTTP/1.1 200 OK\r\ncontent-length: 34\r\n\r\n\"{{secrets/travel/weather-token}}\"".into(),
             once(&[200]),
         ),
     ];

@@ -133,7 +133,7 @@ impl Stage {
         let data =
             if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.expect("a folder");
         let clock = Arc::new(ManualClock::at(Timestamp::now()));
-        let yaml = workspace(&agent.url, more);
+        let yaml = workspace(&agent.url, &more.replace("AGENT", &agent.url));
         let builder =
             Kit::builder(&yaml).data_dir(data.path()).clock(Arc::clone(&clock)).environment(OneVariable);
         let kit = choose(builder).start().await;
@@ -218,7 +218,11 @@ impl Stage {
         let id = answer.header("x-request-id");
         if id.is_empty() {
             // Refused by the HTTP reader itself, before there was a request.
-            assert!(answer.closed && [400, 431].contains(&answer.status), "{what}: {} {text}", answer.head);
+            assert!(
+                answer.closed && [400, 414, 431].contains(&answer.status),
+                "{what}: {} {text}",
+                answer.head
+            );
             return;
         }
         if body["schemas"].is_array() {

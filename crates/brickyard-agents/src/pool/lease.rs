@@ -204,14 +204,12 @@ impl Lease {
         match error {
             FrameError::Closed | FrameError::Io(_) => {
                 let worker = self.name();
-                let control = self.worker.as_ref().map(|worker| Arc::clone(&worker.control));
-                self.end();
                 let mut reason = error.to_string();
-                if let Some(control) = control {
-                    // It was killed just now at the latest; how it ended is known in a moment.
-                    let _ = tokio::time::timeout(CONFIRM, control.exited.cancelled()).await;
+                if let Some(control) = self.worker.as_ref().map(|worker| Arc::clone(&worker.control)) {
+                    control.end_after_closing().await;
                     reason = control.how();
                 }
+                self.end();
                 PredictError::WorkerDied { worker, reason }
             }
             other => self.condemn(other).await,

@@ -155,10 +155,11 @@ impl Members {
         let members = Arc::clone(self);
         let reaper = async move {
             let status = child.wait().await;
+            control.reaped(&status);
             // What it printed last explains its end: read it before anybody is told.
             let read_out = futures_util::future::join_all(readers.iter_mut());
             let _ = tokio::time::timeout(Duration::from_millis(100), read_out).await;
-            control.ended(&status);
+            control.exited.cancel();
             members.buried(&control);
             let burial = tokio::task::spawn_blocking({
                 let control = Arc::clone(&control);

@@ -73,7 +73,8 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Traced<F> {
         let _inside = this.span.enter();
         let Ok(response) = ready!(this.inner.poll(cx));
         let status = response.status().as_u16();
-        if response.status().is_server_error() {
+        // 501 and 503 are answers that brickyard means: a route that is not there, an endpoint that is not ready.
+        if response.status().is_server_error() && !matches!(status, 501 | 503) {
             let id = this.id.map(tracing::field::display);
             tracing::error!(target: "brickyard::http", id, status, "answered with a failure");
         } else {
