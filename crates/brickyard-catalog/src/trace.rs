@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use brickyard_identity::{Act, TokenKind};
 use brickyard_types::{EndpointId, GroupName, Principal, PrincipalKind, ResourceType, ScopeSet};
@@ -19,10 +20,10 @@ use crate::api_scopes::ApiFamily;
 use crate::level::Level;
 use crate::securable::{Securable, SecurableKind};
 
-/// The chain that one decision walked.
+/// The chain that one decision walked. Cheap to clone: the permit and the ledger hold the same one.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    links: Vec<Link>,
+    links: Arc<Vec<Link>>,
 }
 
 /// One step of a decision.
@@ -97,7 +98,7 @@ impl fmt::Display for Held {
 
 impl Trace {
     pub(crate) fn new(links: Vec<Link>) -> Self {
-        Self { links }
+        Self { links: Arc::new(links) }
     }
 
     /// The links, in the order in which they were walked.
@@ -118,7 +119,7 @@ impl Trace {
     /// This chain with another one's links after it.
     #[must_use]
     pub fn then(mut self, next: Trace) -> Self {
-        self.links.extend(next.links);
+        Arc::make_mut(&mut self.links).extend(next.links.iter().cloned());
         self
     }
 }
@@ -286,7 +287,7 @@ impl Serialize for Link {
 
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(&self.links)
+        serializer.collect_seq(self.links.iter())
     }
 }
 

@@ -1,11 +1,12 @@
 //! One line of the ledger.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use brickyard_catalog::Trace;
 use brickyard_identity::{Caller, TokenKind};
-use brickyard_types::{EndpointName, Jti, RequestId, Timestamp, WorkerId};
+use brickyard_types::{EndpointName, Jti, RequestId, ScopeSet, Timestamp, WorkerId};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -78,10 +79,10 @@ pub struct CredentialGiven {
     /// By which of the three methods.
     pub method: Method,
     /// Who it acts as: the principal's name, or `unknown to this workspace` for a service outside.
-    pub principal: String,
-    /// The scopes it carries, space-separated.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub scopes: String,
+    pub principal: Arc<str>,
+    /// The scopes it carries; on the wire separated by spaces.
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    pub scopes: ScopeSet,
     /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -106,7 +107,7 @@ pub struct Entry {
     pub kind: Kind,
     /// The route, e.g. `POST /serving-endpoints/{name}/invocations`.
     pub route: Cow<'static, str>,
-    /// The path as called (without its query), when the route does not say it all.
+    /// Method and path as called (without the query), unless route and endpoint say it all.
     pub path: Option<String>,
     /// Who called; `None` if no token was accepted.
     pub caller: Option<Caller>,
@@ -132,6 +133,17 @@ pub struct Entry {
     pub status: u16,
 }
 
+impl Entry {
+    /// Method and path, as a person reads them.
+    pub fn called(&self) -> Cow<'_, str> {
+        match (&self.path, &self.endpoint) {
+            (Some(path), _) => Cow::Borrowed(path),
+            (None, Some(endpoint)) => Cow::Owned(self.route.replace("{name}", endpoint.as_str())),
+            (None, None) => Cow::Borrowed(&self.route),
+        }
+    }
+}
+
 /// The word for a token kind.
 pub(crate) fn token_kind(kind: TokenKind) -> &'static str {
     match kind {
@@ -150,9 +162,7 @@ impl Serialize for Entry {
         map.serialize_entry("took_ms", &(self.took.as_secs_f64() * 1e3))?;
         map.serialize_entry("kind", &self.kind)?;
         map.serialize_entry("route", &self.route)?;
-        if let Some(path) = &self.path {
-            map.serialize_entry("path", path)?;
-        }
+        map.serialize_entry("path", &self.called())?;
         if let Some(caller) = &self.caller {
             map.serialize_entry("principal", &*caller.principal().name)?;
             map.serialize_entry("token_kind", token_kind(caller.kind()))?;

@@ -60,7 +60,7 @@ impl Explanation {
             (_, Outcome::Cancelled) => "CANCELLED",
             _ => "ALLOWED",
         };
-        writeln!(f, "{pad}{mark} {} {}", entry.status, entry.path.as_deref().unwrap_or(&entry.route))?;
+        writeln!(f, "{pad}{mark} {} {}", entry.status, entry.called())?;
         writeln!(
             f,
             "{pad}  request {} at {} ({:.1} ms)",
@@ -168,8 +168,7 @@ fn fallbacks(calls: &[Explanation]) -> Vec<String> {
             let (before, after) = (&refused.entry, &later.entry);
             before.decision == Decision::Refused
                 && after.decision == Decision::Allowed
-                && before.path.is_some()
-                && before.path == after.path
+                && before.called() == after.called()
                 && who(before).is_some_and(|before| who(after).is_some_and(|after| before.0 != after.0))
         });
         if let Some((before, after)) =
@@ -177,7 +176,7 @@ fn fallbacks(calls: &[Explanation]) -> Vec<String> {
         {
             found.push(format!(
                 "{} was refused to {} ({}) and then asked as {} ({})",
-                refused.entry.path.as_deref().unwrap_or_default(),
+                refused.entry.called(),
                 before.1,
                 before.0.as_str(),
                 after.1,

@@ -80,11 +80,11 @@ impl Ledger {
     /// Writes one entry. The oldest one goes when the ring is full.
     pub fn record(&self, entry: Entry) {
         let entry = Arc::new(entry);
+        let evicted;
         {
             let mut ring = self.inner.lock();
-            if ring.entries.len() >= self.capacity
-                && let Some(oldest) = ring.entries.pop_front()
-            {
+            evicted = if ring.entries.len() >= self.capacity { ring.entries.pop_front() } else { None };
+            if let Some(oldest) = &evicted {
                 ring.first += 1;
                 ring.by_id.remove(&oldest.request_id);
                 ring.children.remove(&oldest.request_id);
@@ -96,6 +96,8 @@ impl Ledger {
             }
             ring.entries.push_back(Arc::clone(&entry));
         }
+        // Freed after the lock: an entry is a handful of allocations.
+        drop(evicted);
         if self.followers.receiver_count() > 0 {
             // No follower left between the check and the send is not an error.
             let _ = self.followers.send(entry);

@@ -111,8 +111,8 @@ fn shown(invocation: &Invocation) -> Vec<IdentityShown> {
     }
     shown.extend(invocation.manual.iter().map(|given| IdentityShown {
         method: "manual",
-        principal: given.principal.clone(),
-        scopes: given.scopes.clone(),
+        principal: given.principal.to_string(),
+        scopes: given.scopes.to_string(),
         expires_at: given.expires_at,
         name: given.variable.clone(),
     }));

@@ -9,7 +9,7 @@ use brickyard_catalog::permissions;
 use brickyard_identity::directory;
 use brickyard_models::Scripted;
 use brickyard_models::builtin::foundation_model;
-use brickyard_types::{EndpointName, ServedName};
+use brickyard_types::{EndpointName, ScopeSet, ServedName};
 
 use crate::endpoint::{AgentSource, DeployedEntity, Endpoint, VersionedConfig};
 use crate::endpoints::EndpointChange;
@@ -216,6 +216,7 @@ impl Inner {
             policy: deployed.policy.clone(),
             user_scopes: deployed.policy.user_scopes.clone(),
             system_principal: deployed.system_principal.clone(),
+            system_scopes: ScopeSet::all_apis(),
             agent,
             lent: ArcSwap::from_pointee(Lent::Whole { manual: environment.manual.into() }),
             metrics: crate::metrics::Metrics::default(),

@@ -9,7 +9,7 @@ use std::fmt;
 
 use brickyard_catalog::{Denied, Permit, QueryEndpoint, ReadSecret, Trace};
 use brickyard_ledger::{CredentialGiven, Method};
-use brickyard_types::{EnvironmentValue, Principal, ResourceType, Secret};
+use brickyard_types::{EnvironmentValue, Principal, ResourceType, ScopeSet, Secret};
 
 use crate::endpoint::DeployedEntity;
 use crate::error::DeployError;
@@ -153,10 +153,10 @@ impl Inner {
         CredentialGiven {
             method: Method::Manual,
             principal: owner.as_ref().map_or_else(
-                || "unknown to this workspace (a service outside)".to_owned(),
-                |owner| owner.principal.name.to_string(),
+                || "unknown to this workspace (a service outside)".into(),
+                |owner| owner.principal.name.clone(),
             ),
-            scopes: owner.map(|owner| owner.scopes.to_string()).unwrap_or_default(),
+            scopes: owner.map_or_else(ScopeSet::empty, |owner| owner.scopes),
             expires_at: None,
             jti: None,
             variable: Some(variable.to_owned()),

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn given(method: Method) -> CredentialGiven {
-        let (principal, scopes) = (String::new(), String::new());
+        let (principal, scopes) = ("".into(), brickyard_types::ScopeSet::empty());
         CredentialGiven { method, principal, scopes, expires_at: None, jti: None, variable: None }
     }
 

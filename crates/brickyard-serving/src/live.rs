@@ -50,6 +50,8 @@ pub struct LiveEntity {
     pub(crate) user_scopes: Option<ScopeSet>,
     /// Its hidden service principal.
     pub system_principal: Option<Principal>,
+    /// What its tokens carry: everything, since the catalog lets it do what was declared and nothing else.
+    pub(crate) system_scopes: ScopeSet,
     pub(crate) agent: Agent,
     pub(crate) lent: ArcSwap<Lent>,
     pub(crate) metrics: Metrics,

@@ -52,8 +52,8 @@ impl<S> OnBehalfOfUser<S> {
             .map_err(|error| ServingError::UserToken(error.to_string()))?;
         admitted.call.notes.credential(CredentialGiven {
             method: Method::OnBehalfOfUser,
-            principal: token.caller().principal().name.to_string(),
-            scopes: token.scopes().to_string(),
+            principal: Arc::clone(&token.caller().principal().name),
+            scopes: token.scopes().clone(),
             expires_at: Some(token.expires_at()),
             jti: Some(token.jti()),
             variable: None,

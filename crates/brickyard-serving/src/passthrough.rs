@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use brickyard_ledger::{CredentialGiven, Method};
-use brickyard_types::{ALL_APIS, Principal};
+use brickyard_types::Principal;
 use futures_util::future::Either;
 use tower::{Layer, Service};
 
@@ -53,8 +53,8 @@ fn lend(with_user: WithUser) -> Result<WithPassthrough, ServingError> {
     if let Some(principal) = &system {
         with_user.admitted.call.notes.credential(CredentialGiven {
             method: Method::Passthrough,
-            principal: principal.name.to_string(),
-            scopes: ALL_APIS.to_owned(),
+            principal: Arc::clone(&principal.name),
+            scopes: entity.system_scopes.clone(),
             expires_at: None,
             jti: None,
             variable: None,

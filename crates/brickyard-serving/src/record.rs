@@ -145,7 +145,7 @@ impl Open {
             took,
             kind: Kind::Invocation,
             route: Cow::Borrowed(self.route),
-            path: Some(format!("POST /serving-endpoints/{}/invocations", self.endpoint)),
+            path: None,
             caller: self.caller.take(),
             endpoint: Some(self.endpoint.clone()),
             served_entity: noted.served_entity,

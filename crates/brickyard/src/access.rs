@@ -120,12 +120,16 @@ pub fn refusal(denied: &Denied) -> ApiError {
 /// Without one, or with a credential of another kind. That there is one header at most was checked at the door.
 fn bearer(headers: &HeaderMap) -> Result<BearerToken, ApiError> {
     let value = headers.get(header::AUTHORIZATION).ok_or_else(ApiError::no_credential)?;
-    let text = value.to_str().map_err(|_| ApiError::no_credential())?;
-    let (scheme, token) = text.split_once(' ').ok_or_else(ApiError::no_credential)?;
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains([' ', '\t', ',']) {
+    let bytes = value.as_bytes();
+    let (scheme, token) = bytes.split_at_checked(7).ok_or_else(ApiError::no_credential)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() || !token.iter().all(u8::is_ascii_graphic)
+    {
         return Err(ApiError::no_credential());
     }
-    Ok(BearerToken::new(token))
+    match std::str::from_utf8(token) {
+        Ok(token) if memchr::memchr(b',', token.as_bytes()).is_none() => Ok(BearerToken::new(token)),
+        _ => Err(ApiError::no_credential()),
+    }
 }
 
 /// What stands before a route family: the workspace, and the scope that opens the family.

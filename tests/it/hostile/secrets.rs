@@ -384,21 +384,10 @@ async fn s_a_stolen_or_damaged_folder_gives_nothing_away() {
         .unwrap_or_default();
     brickyard_identity::MasterKey::open_or_create(fresh.path(), &SystemEntropy).expect("another key");
     let yaml = "users: [{user_name: ana@example.com}]";
-    if !journal.is_empty() {
-        let started =
-            tokio::spawn(
-                async move { Kit::builder(yaml).data_dir(fresh.path()).allow_refusals().start().await },
-            );
-        if let Ok(kit) = started.await {
-            let master_token = kit.workspace.identity.mint(
-                &kit.principal("ana@example.com"),
-                brickyard_types::ScopeSet::all_apis(),
-                brickyard_types::SignedDuration::from_hours(1),
-            );
-            assert!(master_token.is_err(), "S11: it signs with a key that it cannot have opened");
-            kit.stop().await;
-        }
-    }
+    assert!(journal.len() > 4096, "the journal was copied");
+    let start =
+        async move { Kit::builder(yaml).data_dir(fresh.path()).allow_refusals().start().await.stop().await };
+    assert!(tokio::spawn(start).await.is_err(), "S11: it starts on a journal that its key does not open");
     // S13.
     assert_eq!(format!("{:?}", brickyard_types::Secret::from(SECRET)), "[REDACTED]");
 }
