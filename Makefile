@@ -30,7 +30,7 @@ test: test-rust test-python
 test-rust: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
 test-rust: export BRICKYARD_BIN = $(BRICKYARD)
 test-rust: $(BRICKYARD) $(PYTHONS)/newest/.ready
-	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --locked --workspace; \
+	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --locked --workspace --no-fail-fast; \
 	else set -x; cargo test --locked --workspace; fi
 
 # One virtual environment a set of clients. Agents of the tests run in it too, so none is installed twice.

@@ -5,10 +5,13 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::wire::encoded;
 
+/// What it is, and the bytes of one of its forms.
+type Needle = (String, Vec<u8>);
+
 /// Texts to look for.
 pub struct Canaries {
     /// By their first two bytes: most places are passed over by one look.
-    needles: Box<[Vec<(String, Vec<u8>)>]>,
+    needles: Box<[Vec<Needle>]>,
 }
 
 impl Default for Canaries {
