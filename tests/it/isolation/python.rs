@@ -47,25 +47,25 @@ async fn nobody_is_anybody_else_in_a_python_agent_whose_workers_are_killed() {
     let yaml = workspace(Some(&model), &python_endpoint("canary", ""));
     let kit = Arc::new(Kit::builder(&yaml).python(python).start().await);
     let tokens: Arc<[String]> = tokens(&kit).into();
-    let (requests, least_kills) = (scale(2_000, 100_000), scale(3, 20));
+    let (requests, least_kills, most_kills) = (scale(2_000, 100_000), scale(3, 20), scale(6, usize::MAX));
 
     let (killed, at_work) = <(Arc<Mutex<HashSet<WorkerId>>>, Arc<Mutex<HashSet<WorkerId>>>)>::default();
     let (kills, kills_seen) = watch::channel(0_usize);
     let killer = {
         let (kit, killed, at_work) = (Arc::clone(&kit), Arc::clone(&killed), Arc::clone(&at_work));
         tokio::spawn(async move {
-            let mut chance = Chance::of(CLIENTS);
-            loop {
+            let (mut chance, mut newborn) = (Chance::of(CLIENTS), false);
+            while *kills.borrow() < most_kills {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let mut workers = kit.workspace.serving.worker_processes();
-                // Mostly one that answers people, now and then one that is just being born. On a machine that takes
-                // longer than two seconds for a birth, nobody would ever be answered otherwise.
-                if !chance.one_in(4) {
-                    workers.retain(|(worker, _)| at_work.lock().expect("whole").contains(worker));
-                }
+                // Mostly one that answers people, now and then one that is just being born, but never two of those in a
+                // row: on a machine that takes longer than two seconds for a birth, nobody would be answered at all.
+                let wanted = !newborn && chance.one_in(3);
+                workers.retain(|(worker, _)| at_work.lock().expect("whole").contains(worker) != wanted);
                 if workers.is_empty() {
                     continue;
                 }
+                newborn = wanted;
                 let (worker, pid) = &workers[chance.below(workers.len())];
                 killed.lock().expect("whole").insert(worker.clone());
                 kill(*pid);
