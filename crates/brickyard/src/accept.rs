@@ -29,6 +29,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -37,7 +38,6 @@ use std::time::Duration;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response, Version};
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -251,7 +251,7 @@ where
     }
     let end = Instant::now() + server.shutdown.drain;
     // Who is in the kernel's queue already has been told that it is connected.
-    while let Some((stream, place)) = waiting(&listener, &server.places) {
+    for (stream, place) in queued(&listener, &server.places) {
         open(&mut connections, stream, place, false);
     }
     let mut late = JoinSet::new();
@@ -270,7 +270,7 @@ where
         server.shutdown.last_call.cancel();
         let _ = timeout_at(end, finished()).await;
     }
-    while let Some((stream, place)) = waiting(&listener, &server.places) {
+    for (stream, place) in queued(&listener, &server.places) {
         open(&mut late, stream, place, true);
     }
     drop(listener);
@@ -306,14 +306,26 @@ async fn next(
     }
 }
 
-/// A connection that waits in the kernel's queue, if there is a place for it.
-fn waiting(
+/// The connections that wait in the kernel's queue at this moment, as far as there are places. The kernel itself is
+/// asked: the runtime only knows of those that its reactor has been told about.
+fn queued(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().try_acquire_owned().ok()?;
-    let (stream, _) = listener.accept().now_or_never()?.ok()?;
-    Some((stream, place))
+) -> impl Iterator<Item = (TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let kernels = listener.as_fd().try_clone_to_owned().map(std::net::TcpListener::from).ok();
+    std::iter::from_fn(move || {
+        let place = places.clone().try_acquire_owned().ok()?;
+        loop {
+            match kernels.as_ref()?.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true).ok()?;
+                    return Some((TcpStream::from_std(stream).ok()?, place));
+                }
+                Err(error) if is_the_peers(&error) => {}
+                Err(_) => return None,
+            }
+        }
+    })
 }
 
 fn is_the_peers(error: &io::Error) -> bool {

@@ -227,8 +227,12 @@ fn say_ready(workspace: &Workspace, format: LogFormat) {
     let own: Vec<_> = (endpoints.iter())
         .filter(|view| view.endpoint.origin != brickyard_serving::Origin::BuiltIn)
         .collect();
-    let failed: Vec<_> =
-        own.iter().filter(|view| !view.ready).map(|view| view.endpoint.name.to_string()).collect();
+    // One that is still on its way, as endpoints of an earlier run may be, has not failed.
+    let failed: Vec<_> = (own.iter())
+        .filter(|view| !view.ready && view.endpoint.pending.is_none())
+        .filter(|view| view.reason.is_some() || view.endpoint.failure.is_some())
+        .map(|view| view.endpoint.name.to_string())
+        .collect();
     match format {
         LogFormat::Json => {
             let line = serde_json::json!({
