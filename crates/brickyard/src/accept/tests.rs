@@ -434,7 +434,10 @@ async fn a_drain_keeps_the_door_open_for_the_calls_of_what_still_runs_and_says_t
     sleep(Duration::from_millis(10)).await;
     // Read to the end of the connection: that it ends is part of the promise.
     let called_back = until_closed(&mut ask("/late").await).await;
-    assert!(called_back.contains("late: true"), "{called_back:?}");
+    assert!(
+        called_back.contains("late: true") && called_back.contains("connection: close"),
+        "{called_back:?}"
+    );
     assert!(until_closed(&mut running).await.contains("data: 3\n\n"));
     assert_eq!(server.task.await.expect("ended"), Drained { cut: 0 });
     assert!(TcpStream::connect(server.at).await.is_err());
