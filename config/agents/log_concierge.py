@@ -25,7 +25,7 @@ def main() -> None:
 
     import mlflow
     from mlflow.models.auth_policy import AuthPolicy, SystemAuthPolicy, UserAuthPolicy
-    from mlflow.models.resources import DatabricksServingEndpoint
+    from mlflow.models.resources import DatabricksServingEndpoint, DatabricksSQLWarehouse, DatabricksTable
 
     mlflow.set_tracking_uri(f"sqlite:///{scratch}/mlflow.db")
     experiment = mlflow.create_experiment("concierge", artifact_location=f"file://{scratch}/artifacts")
@@ -34,9 +34,20 @@ def main() -> None:
             name="concierge",
             python_model=str(HERE / "concierge_agent.py"),
             auth_policy=AuthPolicy(
-                system_auth_policy=SystemAuthPolicy(resources=[DatabricksServingEndpoint("travel-model")]),
+                system_auth_policy=SystemAuthPolicy(
+                    resources=[
+                        DatabricksServingEndpoint("travel-model"),
+                        DatabricksSQLWarehouse("demo"),
+                        DatabricksTable("main.sales.orders"),
+                    ]
+                ),
                 user_auth_policy=UserAuthPolicy(
-                    api_scopes=["serving.serving-endpoints", "iam.current-user:read"]
+                    api_scopes=[
+                        "serving.serving-endpoints",
+                        "sql.statement-execution",
+                        "sql.warehouses",
+                        "iam.current-user:read",
+                    ]
                 ),
             ),
             input_example={"input": [{"role": "user", "content": "What is the weather in Lisbon?"}]},

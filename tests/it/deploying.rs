@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::agents::{Logged, tells};
 
 mod refusals;
+mod sql_resources;
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 const CAROL: &str = "carol@example.com";

@@ -12,3 +12,5 @@ mod load;
 mod open_routes;
 mod reliability;
 mod scenarios;
+mod sql_statements;
+mod unity_catalog;

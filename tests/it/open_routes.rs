@@ -27,6 +27,7 @@ fn the_open_routes_are_these() {
     POST /oidc/v1/introspect
     POST /oidc/v1/revoke
     POST /oidc/accounts/{account_id}/v1/token
+    GET /sql/results/{statement_id}/{chunk_index}
     ");
     let listed: BTreeSet<String> = OPEN.iter().map(|route| (*route).to_owned()).collect();
     let open = rows(TABLES).into_iter().filter(|row| row.scope == "open");

@@ -21,7 +21,7 @@ def identities(reply: dict) -> list[dict[str, str]]:
 
 
 def test_one_call_acts_under_three_methods_each_as_the_right_principal(brickyard):
-    passthrough, obo, *manual = identities(brickyard.post("/serving-endpoints/concierge/invocations", ANA, LISBON).json())
+    passthrough, obo, *manual = identities(brickyard.post("/serving-endpoints/concierge/invocations", ANA, LISBON).json())[:5]
     assert passthrough["method"] == "passthrough" and passthrough["principal"] not in (ANA, CAROL, WEATHER_CALLER)
     assert passthrough["answer"] == "Lisbon is lovely at this time of the year."
     assert obo == {
@@ -39,11 +39,35 @@ def test_the_agent_may_on_behalf_of_ben_only_what_ben_may(brickyard):
     assert obo["refused"].startswith(("PermissionDenied", "ResourceDoesNotExist", "NotFound"))
 
 
+EVERYTHING = "AMER: 2 orders, 1630.75 ({0}); APAC: 2 orders, 1520.25 ({1}); EMEA: 4 orders, 1205.50 ({2})"
+MASKED = EVERYTHING.format("***", "***", "***")
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        (ANA, "EMEA: 4 orders, 1205.50 (***)"),
+        (CAROL, EVERYTHING.format("sam@harbor.example", "yuki@maple.example", "otto@alpine.example")),
+        (BEN, None),
+    ],
+)
+def test_one_statement_shows_the_endpoint_and_each_caller_their_own_rows(brickyard, who, seen):
+    reply = brickyard.post("/serving-endpoints/concierge/invocations", who, LISBON).json()
+    as_the_endpoint, as_the_caller = identities(reply)[5:]
+    assert (as_the_endpoint["method"], as_the_endpoint["answer"]) == ("passthrough", MASKED)
+    assert as_the_caller["method"] == "on_behalf_of_user"
+    if seen is None:
+        assert "SELECT" in as_the_caller["refused"], as_the_caller
+    else:
+        assert (as_the_caller["principal"], as_the_caller["answer"]) == (who, seen)
+
+
 def test_callers_at_the_same_time_are_never_mixed_up(brickyard):
     callers = [ANA, BEN, CAROL, ADMIN] * 5
 
     def seen(who: str) -> str:
-        return json.dumps(identities(brickyard.post("/serving-endpoints/concierge/invocations", who, LISBON).json())[1])
+        told = identities(brickyard.post("/serving-endpoints/concierge/invocations", who, LISBON).json())
+        return json.dumps([told[1], told[6]])
 
     with ThreadPoolExecutor(8) as pool:
         for who, said in zip(callers, pool.map(seen, callers)):
@@ -58,7 +82,7 @@ def test_a_stream_says_the_same_as_it_goes(brickyard):
     events = [json.loads(event) for event in events]
     deltas = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
     assert last == "[DONE]" and deltas == events[-1]["item"]["content"][0]["text"]
-    assert [one.get("principal") for one in identities(events[-1])[2:]] == [who for _, _, who in MANUAL]
+    assert [one.get("principal") for one in identities(events[-1])[2:5]] == [who for _, _, who in MANUAL]
 
 
 def test_a_caller_without_the_declared_scope_is_not_given_it(brickyard):

@@ -24,18 +24,24 @@ import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.serving import ChatMessage, ChatMessageRole
+from databricks.sdk.service.sql import StatementState
 from databricks_ai_bridge import ModelServingUserCredentials
 from mlflow.pyfunc import ResponsesAgent
 from mlflow.types.responses import ResponsesAgentRequest, ResponsesAgentResponse, ResponsesAgentStreamEvent
 
 TRAVEL_MODEL = "travel-model"  # declared as a resource when the agent is logged: reached by passthrough
 GUIDE_MODEL = "guide-model"  # not declared: each caller needs CAN_QUERY on it
+WAREHOUSE = "demo"  # declared, and so is the table below: the endpoint may read it, and its caller with rights of their own
+SALES = """
+    SELECT region, count(*) AS orders, sum(amount) AS revenue, max(customer_email) AS customer
+    FROM main.sales.orders GROUP BY region ORDER BY region
+"""
 
 Answer = tuple[str, str]  # who acted, and what came of it
 
 
 class Concierge(ResponsesAgent):
-    """Asks five services about a city, each under the identity that fits."""
+    """Asks five services about a city, and one table twice, each under the identity that fits."""
 
     def predict(self, request: ResponsesAgentRequest) -> ResponsesAgentResponse:
         done = [event for event in self.predict_stream(request) if event.type == "response.output_item.done"]
@@ -52,6 +58,8 @@ class Concierge(ResponsesAgent):
             ("manual", "service principal OAuth", self.as_a_service_principal),
             ("manual", "personal access token", self.as_a_token_owner),
             ("manual", "API key", self.with_an_api_key),
+            ("passthrough", "model dependencies token", self.sales_as_the_endpoint),
+            ("on_behalf_of_user", "user token", self.sales_as_the_caller),
         ):
             found = report(step, question)
             identities.append({"method": method, "credential": credential, **found})
@@ -93,6 +101,16 @@ class Concierge(ResponsesAgent):
         weather = reply.json()
         return weather["account"], f"{weather['city']}: {weather['sky']}, {weather['celsius']} C"
 
+    def sales_as_the_endpoint(self, question: str) -> Answer:
+        """Passthrough: the declared table, with the rows that the endpoint's service principal may see."""
+        workspace = WorkspaceClient()
+        return whoami(workspace), sales(workspace)
+
+    def sales_as_the_caller(self, question: str) -> Answer:
+        """On behalf of the user: the same statement, and the caller's rows."""
+        workspace = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())
+        return whoami(workspace), sales(workspace)
+
     @cached_property
     def weather_caller(self) -> WorkspaceClient:
         # Not named DATABRICKS_CLIENT_*: the SDK would pick those up by itself, and passthrough would be lost.
@@ -130,6 +148,16 @@ def ask(workspace: WorkspaceClient, endpoint: str, question: str) -> str:
         endpoint, messages=[ChatMessage(role=ChatMessageRole.USER, content=question)]
     )
     return reply.choices[0].message.content
+
+
+def sales(workspace: WorkspaceClient) -> str:
+    reply = workspace.statement_execution.execute_statement(SALES, WAREHOUSE, wait_timeout="30s")
+    if reply.status.state is not StatementState.SUCCEEDED:
+        # A statement that somebody may not run is an answer, not an HTTP error.
+        error = reply.status.error
+        raise ValueError(error.message if error else reply.status.state)
+    rows = reply.result.data_array or []
+    return "; ".join(f"{region}: {orders} orders, {revenue} ({customer})" for region, orders, revenue, customer in rows)
 
 
 def last_user_text(request: ResponsesAgentRequest) -> str:

@@ -13,6 +13,7 @@ use crate::catalog::Catalog;
 use crate::level::Level;
 use crate::permissions::{self, Acl, PermissionChange};
 use crate::securable::{Securable, SecurableKind};
+use crate::unity::unity_principal_removed;
 
 /// Who is named in an access list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -290,9 +291,10 @@ impl Catalog {
     /// # Errors
     /// If the journal cannot keep it.
     pub async fn forget_principal(&self, principal: PrincipalId) -> Result<(), StoreError> {
-        let slot = self.slot();
+        let (slot, unity) = (self.slot(), self.unity_slot());
         let committed = self.store().commit(|tx| {
             permissions::principal_removed(tx, slot, principal);
+            unity_principal_removed(tx, unity, principal);
             Ok::<_, StoreError>(())
         });
         committed.await.map_err(|error| match error {
@@ -321,7 +323,9 @@ impl Catalog {
         };
         let owner = acl.and_then(Acl::owner);
         if let Some(owner) = owner {
-            add(owner, kind.top(), None);
+            // Where there is a word for it, the creator is shown as the owner; it holds the same.
+            let held = if kind.has_level(Level::IsOwner) { Level::IsOwner } else { kind.top() };
+            add(owner, held, None);
         }
         match (acl, kind, directory.users_group()) {
             (Some(acl), ..) => {

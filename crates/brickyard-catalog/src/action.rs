@@ -9,7 +9,8 @@ use brickyard_types::{SecretRef, SecretScopeName};
 
 use crate::api_scopes::{ApiFamily, family};
 use crate::level::Level;
-use crate::securable::{EndpointRef, Securable};
+use crate::securable::{EndpointRef, Securable, WarehouseRef};
+use crate::unity::{ObjectRef, Requirement};
 
 /// Something that takes a permit.
 pub trait Action: Clone + fmt::Debug + Send + Sync + 'static {
@@ -20,16 +21,28 @@ pub trait Action: Clone + fmt::Debug + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// The API through which it is reached: the caller's token must hold one of its scopes.
-    const FAMILY: &'static ApiFamily;
+    fn family(&self) -> &'static ApiFamily;
 
     /// What the permit is about.
     fn on(&self) -> &Self::On;
 
+    /// The thing whose rights decide, and what it takes on it.
+    fn asks(&self) -> Asks;
+}
+
+/// The thing whose rights decide, and what it takes on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asks {
+    /// A level on a workspace object.
+    Level(Securable, Level),
+    /// A privilege, or more, on an object of Unity Catalog.
+    Unity(ObjectRef, Requirement),
+}
+
+/// An action on a workspace object.
+pub trait LevelAction: Action {
     /// The thing whose rights decide.
     fn securable(&self) -> Securable;
-
-    /// The level that it takes.
-    fn needs(&self) -> Level;
 }
 
 macro_rules! actions {
@@ -42,20 +55,25 @@ macro_rules! actions {
             impl Action for $name {
                 type On = $on;
                 const NAME: &'static str = stringify!($name);
-                const FAMILY: &'static ApiFamily = &family::$family;
+
+                fn family(&self) -> &'static ApiFamily {
+                    &family::$family
+                }
 
                 fn on(&self) -> &$on {
                     &self.0
                 }
 
+                fn asks(&self) -> Asks {
+                    let needs: fn(&$on) -> Level = $needs;
+                    Asks::Level(self.securable(), needs(&self.0))
+                }
+            }
+
+            impl LevelAction for $name {
                 fn securable(&self) -> Securable {
                     let securable: fn(&$on) -> Securable = $securable;
                     securable(&self.0)
-                }
-
-                fn needs(&self) -> Level {
-                    let needs: fn(&$on) -> Level = $needs;
-                    needs(&self.0)
                 }
             }
         )+
@@ -71,6 +89,17 @@ actions! {
     ManageEndpoint(EndpointRef): |_| Level::CanManage, through SERVING_ENDPOINTS, on |endpoint| endpoint.into();
     /// Make an endpoint.
     CreateEndpoint(()): |()| Level::CanUse, through SERVING_ENDPOINTS, on |()| Securable::Workspace;
+
+    /// See a SQL warehouse: its description and state.
+    ViewWarehouse(WarehouseRef): |_| Level::CanView, through SQL_WAREHOUSES_READ, on |warehouse| warehouse.into();
+    /// Run statements on a SQL warehouse.
+    UseWarehouse(WarehouseRef): |_| Level::CanUse, through SQL_STATEMENTS, on |warehouse| warehouse.into();
+    /// Start a SQL warehouse.
+    StartWarehouse(WarehouseRef): |_| Level::CanUse, through SQL_WAREHOUSES, on |warehouse| warehouse.into();
+    /// Change, stop or delete a SQL warehouse.
+    ManageWarehouse(WarehouseRef): |_| Level::CanManage, through SQL_WAREHOUSES, on |warehouse| warehouse.into();
+    /// Make a SQL warehouse. (On Databricks an entitlement of its own; here the workspace's admins have it.)
+    CreateWarehouse(()): |()| Level::CanManage, through SQL_WAREHOUSES, on |()| Securable::Workspace;
 
     /// See the names of all secret scopes.
     ListSecretScopes(()): |()| Level::CanUse, through SECRETS, on |()| Securable::Workspace;

@@ -117,6 +117,9 @@ pub mod family {
         /// Grants of Unity Catalog.
         UC_GRANTS = "Unity Catalog grants", ["/api/2.1/unity-catalog/permissions/**"],
             accepts ["unity-catalog"], prints "unity-catalog", inferred;
+        /// Changing catalogs, schemas and tables, and looking at the metastore.
+        UC_WRITE = "Unity Catalog objects", ["POST|PATCH|DELETE /api/2.1/unity-catalog/catalogs|schemas|tables/**"],
+            accepts ["unity-catalog"], prints "unity-catalog", documented;
         /// Calling out through a connection.
         EXTERNAL_FUNCTION = "external function", ["POST /api/2.0/external-function"],
             accepts ["catalog.connections", "unity-catalog", "serving.serving-endpoints"], prints "unity-catalog", inferred;

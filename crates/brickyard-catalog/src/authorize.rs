@@ -17,19 +17,52 @@
 mod denied;
 mod permit;
 
+use std::sync::Arc;
+
 use brickyard_identity::{Caller, Directory};
-use brickyard_types::{Principal, PrincipalKind};
+use brickyard_types::{Principal, PrincipalId, PrincipalKind};
 
 pub use denied::{DenialKind, Denied};
 pub use permit::Permit;
 
-use crate::action::Action;
+use crate::action::{Action, Asks};
 use crate::api_scopes::{ApiFamily, family};
 use crate::catalog::Catalog;
 use crate::level::Level;
 use crate::permissions::{Permissions, Source};
 use crate::securable::{Securable, SecurableKind};
 use crate::trace::{Check, Held, Link, Through, Trace};
+use crate::unity::{ObjectRef, Requirement, Who};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker<'a> {
+    /// Somebody with a verified token.
+    Caller(&'a Caller),
+    /// Somebody who is not on the line: an endpoint's creator, or whoever a configuration speaks for.
+    Principal(&'a Principal),
+    /// The owner of a view or function, on whose rights the invoker reads what is behind it. Good for objects of Unity
+    /// Catalog only.
+    Definer {
+        /// Who runs the statement.
+        invoker: &'a Principal,
+        /// Who owns the view or function.
+        owner: PrincipalId,
+        /// The view or function.
+        of: &'a ObjectRef,
+    },
+}
+
+impl Asker<'_> {
+    /// Who runs the statement.
+    pub fn invoker(&self) -> &Principal {
+        match self {
+            Self::Caller(caller) => caller.principal(),
+            Self::Principal(principal) => principal,
+            Self::Definer { invoker, .. } => invoker,
+        }
+    }
+}
 
 /// Token, scope, declared, permission: no chain is longer.
 const LONGEST: usize = 4;
@@ -40,14 +73,94 @@ impl Catalog {
     /// # Errors
     /// With the chain that was walked, up to the link that refused.
     pub fn authorize<A: Action>(&self, caller: &Caller, action: A) -> Result<Permit<A>, Denied> {
-        let securable = action.securable();
-        let mut links = through_the_api(caller, A::FAMILY, A::NAME)?;
-        if !caller.authorization_details().is_empty() && !within_details(caller, A::NAME, &securable) {
+        let asks = action.asks();
+        let mut links = through_the_api(caller, action.family(), A::NAME)?;
+        if !caller.authorization_details().is_empty() && !within_details(caller, A::NAME, &asks) {
             links.push(Link::new(Check::DataPlane { action: A::NAME }, false));
             let principal = caller.principal().clone();
             return Err(Denied::new(DenialKind::OutsideToken, principal, A::NAME, Trace::new(links)));
         }
-        self.decide(caller.principal(), action, securable, links)
+        self.decide(caller.principal(), action, asks, links)
+    }
+
+    /// Decides for whoever asks: a caller, a principal without a token, or the definer of a view or function.
+    ///
+    /// # Errors
+    /// With the chain that was walked.
+    pub fn authorize_as<A: Action>(&self, asker: &Asker<'_>, action: A) -> Result<Permit<A>, Denied> {
+        match asker {
+            Asker::Caller(caller) => self.authorize(caller, action),
+            Asker::Principal(principal) => self.authorize_creator(principal, action),
+            Asker::Definer { invoker, owner, of } => {
+                let name: Arc<str> = self.grantee_name(*owner).into();
+                let known = self.owner_exists(*owner);
+                let check = Check::Definer { of: (*of).clone(), owner: name };
+                let links = vec![Link::new(check, known)];
+                let Asks::Unity(target, requirement) = action.asks() else {
+                    let kind = DenialKind::OutsideToken;
+                    return Err(Denied::new(kind, (*invoker).clone(), A::NAME, Trace::new(links)));
+                };
+                if !known {
+                    let kind = DenialKind::CreatorGone;
+                    return Err(Denied::new(kind, (*invoker).clone(), A::NAME, Trace::new(links)));
+                }
+                let directory = self.identity().directory();
+                let who = Who::owner(&directory, *owner);
+                self.walk(&who, invoker, action, &target, requirement, links)
+            }
+        }
+    }
+
+    /// True if somebody may know that an object of Unity Catalog is there: what a listing shows.
+    pub fn sees(&self, principal: &Principal, object: &ObjectRef) -> bool {
+        let directory = self.identity().directory();
+        Who::principal(&directory, principal).sees(&self.unity(), object)
+    }
+
+    fn walk<A: Action>(
+        &self,
+        who: &Who<'_>,
+        principal: &Principal,
+        action: A,
+        target: &ObjectRef,
+        requirement: Requirement,
+        mut links: Vec<Link>,
+    ) -> Result<Permit<A>, Denied> {
+        let (steps, refused) = match who.walk(&self.unity(), target, requirement) {
+            Ok(steps) => (steps, None),
+            Err((steps, refused)) => (steps, Some(refused)),
+        };
+        links.extend(steps.into_iter().map(|step| step.link(principal)));
+        let Some(refused) = refused else {
+            return Ok(Permit::new(action, principal.clone(), Trace::new(links)));
+        };
+        let kind = DenialKind::MissingPrivilege { needed: refused.needed, on: refused.on.clone() };
+        links.push(refused.link(principal));
+        Err(Denied::new(kind, principal.clone(), A::NAME, Trace::new(links)))
+    }
+
+    /// What a hidden service principal's endpoint declared decides first; what it lacks is told in the words of the
+    /// first privilege that is missing, as Databricks does.
+    fn decide_unity<A: Action>(
+        &self,
+        principal: &Principal,
+        action: A,
+        target: ObjectRef,
+        requirement: Requirement,
+        mut links: Vec<Link>,
+    ) -> Result<Permit<A>, Denied> {
+        let directory = self.identity().directory();
+        let who = Who::principal(&directory, principal);
+        if let PrincipalKind::SystemServicePrincipal(endpoint) = principal.kind {
+            let walked = who.walk(&self.unity(), &target, requirement);
+            let declared = walked.is_ok();
+            links.push(Link::new(Check::DeclaredObject { endpoint, object: target.clone() }, declared));
+            if let Err((_, refused)) = walked {
+                let kind = DenialKind::MissingPrivilege { needed: refused.needed, on: refused.on.clone() };
+                return Err(Denied::new(kind, principal.clone(), A::NAME, Trace::new(links)));
+            }
+        }
+        self.walk(&who, principal, action, &target, requirement, links)
     }
 
     /// Decides whether an endpoint's creator may do this, without a token: the creator is not on the line.
@@ -61,8 +174,8 @@ impl Catalog {
         if !known {
             return Err(Denied::new(DenialKind::CreatorGone, creator.clone(), A::NAME, Trace::new(links)));
         }
-        let securable = action.securable();
-        self.decide(creator, action, securable, links)
+        let asks = action.asks();
+        self.decide(creator, action, asks, links)
     }
 
     /// Decides whether the caller's token opens an API, for routes where no object is looked at.
@@ -97,10 +210,15 @@ impl Catalog {
         &self,
         principal: &Principal,
         action: A,
-        securable: Securable,
+        asks: Asks,
         mut links: Vec<Link>,
     ) -> Result<Permit<A>, Denied> {
-        let needed = action.needs();
+        let (securable, needed) = match asks {
+            Asks::Level(securable, needed) => (securable, needed),
+            Asks::Unity(target, requirement) => {
+                return self.decide_unity(principal, action, target, requirement, links);
+            }
+        };
         let (directory, permissions) = (self.identity().directory(), self.permissions());
         let held = match principal.kind {
             PrincipalKind::SystemServicePrincipal(endpoint) => {
@@ -161,8 +279,8 @@ fn through_the_api(
 }
 
 /// A data-plane token is good for one action on one endpoint, whatever its scopes and its holder's rights are.
-fn within_details(caller: &Caller, action: &str, securable: &Securable) -> bool {
-    let Securable::ServingEndpoint { id, .. } = securable else { return false };
+fn within_details(caller: &Caller, action: &str, asks: &Asks) -> bool {
+    let Asks::Level(Securable::ServingEndpoint { id, .. }, _) = asks else { return false };
     let path = format!("/serving-endpoints/{id}");
     action == "QueryEndpoint"
         && caller.authorization_details().iter().any(|detail| {

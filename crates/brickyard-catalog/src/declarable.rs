@@ -92,7 +92,7 @@ pub static DECLARABLE: [Declarable; 10] = [
         user_scopes: &["sql.statement-execution", "sql.warehouses"],
         passthrough: true,
         on_behalf_of_user: true,
-        stands_in: false,
+        stands_in: true,
         also: &[],
         note: "",
     },
@@ -102,7 +102,7 @@ pub static DECLARABLE: [Declarable; 10] = [
         user_scopes: &["sql.statement-execution", "sql.warehouses"],
         passthrough: true,
         on_behalf_of_user: true,
-        stands_in: false,
+        stands_in: true,
         also: &[],
         note: "on behalf of the user only through statements on a warehouse, or through MCP (mcp.functions)",
     },
@@ -122,7 +122,7 @@ pub static DECLARABLE: [Declarable; 10] = [
         user_scopes: &["sql.statement-execution", "sql.warehouses"],
         passthrough: true,
         on_behalf_of_user: true,
-        stands_in: false,
+        stands_in: true,
         also: &[],
         note: "on behalf of the user only through statements on a warehouse",
     },
@@ -205,10 +205,10 @@ mod tests {
             rows.join("\n"),
             "serving_endpoint: CAN_QUERY by passthrough, on behalf of user\n\
              vector_search_index: SELECT by passthrough, on behalf of user (not here yet)\n\
-             sql_warehouse: CAN_USE by passthrough, on behalf of user (not here yet)\n\
-             function: EXECUTE by passthrough, on behalf of user (not here yet)\n\
+             sql_warehouse: CAN_USE by passthrough, on behalf of user\n\
+             function: EXECUTE by passthrough, on behalf of user\n\
              genie_space: CAN_RUN by passthrough, on behalf of user (not here yet)\n\
-             table: SELECT by passthrough, on behalf of user (not here yet)\n\
+             table: SELECT by passthrough, on behalf of user\n\
              uc_connection: USE CONNECTION by passthrough, on behalf of user (not here yet)\n\
              app: CAN_USE by passthrough, on behalf of user (not here yet)\n\
              lakebase: databricks_superuser by passthrough (not here yet)\n\

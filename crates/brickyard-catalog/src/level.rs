@@ -5,6 +5,7 @@
 //! ```text
 //! serving endpoints   CAN_VIEW < CAN_QUERY < CAN_MANAGE
 //! workspace, tokens   CAN_USE  <             CAN_MANAGE
+//! SQL warehouses      CAN_VIEW < CAN_MONITOR, CAN_VIEW < CAN_USE, both < CAN_MANAGE
 //! secret scopes       READ     < WRITE     < MANAGE
 //! ```
 //! `IS_OWNER` is above every other. Levels of different families are not comparable, so a mistake in a
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub enum Level {
     CanView,
     CanQuery,
+    CanMonitor,
     CanUse,
     CanManage,
     Read,
@@ -33,9 +35,10 @@ pub enum Level {
 
 impl Level {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CanView,
         Self::CanQuery,
+        Self::CanMonitor,
         Self::CanUse,
         Self::CanManage,
         Self::Read,
@@ -49,6 +52,7 @@ impl Level {
         match self {
             Self::CanView => "CAN_VIEW",
             Self::CanQuery => "CAN_QUERY",
+            Self::CanMonitor => "CAN_MONITOR",
             Self::CanUse => "CAN_USE",
             Self::CanManage => "CAN_MANAGE",
             Self::Read => "READ",
@@ -63,6 +67,7 @@ impl Level {
         match self {
             Self::CanView => "View",
             Self::CanQuery => "Query",
+            Self::CanMonitor => "Monitor",
             Self::CanUse => "Use",
             Self::CanManage | Self::Manage => "Manage",
             Self::Read => "Read",
@@ -85,16 +90,17 @@ impl Level {
 
 impl PartialOrd for Level {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        use Level::{CanManage, CanQuery, CanUse, CanView, IsOwner, Manage, Read, Write};
+        use Level::{CanManage, CanMonitor, CanQuery, CanUse, CanView, IsOwner, Manage, Read, Write};
         let rank = |level: &Self| match level {
             CanView | Read => 0,
-            CanQuery | CanUse | Write => 1,
+            CanQuery | CanMonitor | CanUse | Write => 1,
             CanManage | Manage => 2,
             IsOwner => 3,
         };
         let comparable = match (self, other) {
             (IsOwner, _) | (_, IsOwner) => true,
-            (CanView | CanQuery, CanUse) | (CanUse, CanView | CanQuery) => false,
+            // Who may watch a warehouse may not use it, and the other way round.
+            (CanQuery | CanMonitor | CanUse, CanQuery | CanMonitor | CanUse) => self == other,
             (Read | Write | Manage, Read | Write | Manage) => true,
             (Read | Write | Manage, _) | (_, Read | Write | Manage) => false,
             _ => true,
@@ -112,7 +118,7 @@ impl fmt::Display for Level {
 /// The text is no permission level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a permission level: CAN_VIEW, CAN_QUERY, CAN_USE, CAN_MANAGE, READ, WRITE or MANAGE is needed"
+    "{0:?} is not a permission level: CAN_VIEW, CAN_QUERY, CAN_MONITOR, CAN_USE, CAN_MANAGE, IS_OWNER, READ, WRITE or MANAGE is needed"
 )]
 pub struct UnknownLevel(pub String);
 
@@ -137,14 +143,15 @@ mod tests {
             Level::ALL.iter().map(|held| format!("{:<11}{}", held.as_str(), row(*held))).collect();
         assert_eq!(
             table.join("\n"),
-            "CAN_VIEW   +.......\n\
-             CAN_QUERY  ++......\n\
-             CAN_USE    ..+.....\n\
-             CAN_MANAGE ++++....\n\
-             READ       ....+...\n\
-             WRITE      ....++..\n\
-             MANAGE     ....+++.\n\
-             IS_OWNER   ++++++++"
+            "CAN_VIEW   +........\n\
+             CAN_QUERY  ++.......\n\
+             CAN_MONITOR+.+......\n\
+             CAN_USE    +..+.....\n\
+             CAN_MANAGE +++++....\n\
+             READ       .....+...\n\
+             WRITE      .....++..\n\
+             MANAGE     .....+++.\n\
+             IS_OWNER   +++++++++"
         );
     }
 

@@ -26,6 +26,7 @@ mod level;
 pub mod permissions;
 mod securable;
 mod trace;
+pub mod unity;
 pub mod user_scopes;
 
 #[cfg(test)]
@@ -33,16 +34,17 @@ mod promises;
 
 pub use access_list::{AccessEntry, AccessError, Grant, GrantError, Grantee, permission_levels};
 pub use action::{
-    Action, AdministerWorkspace, CreateEndpoint, CreateSecretScope, ListSecretScopes, ListSecrets,
-    ManageDirectory, ManageEndpoint, ManagePermissions, ManageSecretScope, ManageTokens, QueryEndpoint,
-    ReadDirectory, ReadPermissions, ReadSecret, UseTokens, ViewEndpoint, WriteSecret,
+    Action, AdministerWorkspace, Asks, CreateEndpoint, CreateSecretScope, CreateWarehouse, LevelAction,
+    ListSecretScopes, ListSecrets, ManageDirectory, ManageEndpoint, ManagePermissions, ManageSecretScope,
+    ManageTokens, ManageWarehouse, QueryEndpoint, ReadDirectory, ReadPermissions, ReadSecret, StartWarehouse,
+    UseTokens, UseWarehouse, ViewEndpoint, ViewWarehouse, WriteSecret,
 };
 pub use api_scopes::{ApiFamily, family};
-pub use authorize::{DenialKind, Denied, Permit};
+pub use authorize::{Asker, DenialKind, Denied, Permit};
 pub use catalog::Catalog;
 pub use declarable::{DECLARABLE, Declarable, Privilege, declarable};
 pub use level::{Level, UnknownLevel};
 pub use permissions::{Acl, PermissionChange, Permissions};
-pub use securable::{EndpointRef, Securable, SecurableKey, SecurableKind};
+pub use securable::{EndpointRef, Securable, SecurableKey, SecurableKind, WarehouseRef};
 pub use trace::{Check, Held, Link, Through, Trace};
 pub use user_scopes::{InvalidUserScopes, UserScopes, check_user_scopes};

@@ -4,4 +4,4 @@ mod access_lists;
 mod decisions;
 mod grants;
 mod policy_matrix;
-mod workspace;
+pub(crate) mod workspace;

@@ -17,6 +17,21 @@ pub struct EndpointRef {
     pub name: EndpointName,
 }
 
+/// A SQL warehouse, by its id, which is never used again, and its name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct WarehouseRef {
+    /// The id, as the REST API has it.
+    pub id: std::sync::Arc<str>,
+    /// The name.
+    pub name: std::sync::Arc<str>,
+}
+
+impl From<&WarehouseRef> for Securable {
+    fn from(warehouse: &WarehouseRef) -> Self {
+        Self::SqlWarehouse(warehouse.clone())
+    }
+}
+
 /// One thing that rights hang on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Securable {
@@ -31,6 +46,8 @@ pub enum Securable {
     },
     /// A secret scope. Its secrets have no rights of their own.
     SecretScope(SecretScopeName),
+    /// A SQL warehouse.
+    SqlWarehouse(WarehouseRef),
     /// The use of personal access tokens (`authorization/tokens`).
     Tokens,
 }
@@ -42,6 +59,7 @@ impl Securable {
             Self::Workspace => SecurableKind::Workspace,
             Self::ServingEndpoint { .. } => SecurableKind::ServingEndpoint,
             Self::SecretScope(_) => SecurableKind::SecretScope,
+            Self::SqlWarehouse(_) => SecurableKind::SqlWarehouse,
             Self::Tokens => SecurableKind::Tokens,
         }
     }
@@ -52,6 +70,7 @@ impl Securable {
             Self::Workspace => SecurableKey::Workspace,
             Self::ServingEndpoint { id, .. } => SecurableKey::ServingEndpoint(*id),
             Self::SecretScope(name) => SecurableKey::secret_scope(name),
+            Self::SqlWarehouse(warehouse) => SecurableKey::SqlWarehouse(warehouse.id.clone()),
             Self::Tokens => SecurableKey::Tokens,
         }
     }
@@ -62,6 +81,7 @@ impl Securable {
             Self::Workspace | Self::Tokens => None,
             Self::ServingEndpoint { name, .. } => Some(name.as_str()),
             Self::SecretScope(name) => Some(name.as_str()),
+            Self::SqlWarehouse(warehouse) => Some(&warehouse.name),
         }
     }
 }
@@ -91,6 +111,7 @@ pub enum SecurableKey {
     Workspace,
     ServingEndpoint(EndpointId),
     SecretScope(SecretScopeName),
+    SqlWarehouse(std::sync::Arc<str>),
     Tokens,
 }
 
@@ -110,6 +131,7 @@ impl SecurableKey {
             Self::Workspace => SecurableKind::Workspace,
             Self::ServingEndpoint(_) => SecurableKind::ServingEndpoint,
             Self::SecretScope(_) => SecurableKind::SecretScope,
+            Self::SqlWarehouse(_) => SecurableKind::SqlWarehouse,
             Self::Tokens => SecurableKind::Tokens,
         }
     }
@@ -122,17 +144,20 @@ pub enum SecurableKind {
     Workspace,
     ServingEndpoint,
     SecretScope,
+    SqlWarehouse,
     Tokens,
 }
 
 impl SecurableKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Workspace, Self::ServingEndpoint, Self::SecretScope, Self::Tokens];
+    pub const ALL: [Self; 5] =
+        [Self::Workspace, Self::ServingEndpoint, Self::SecretScope, Self::SqlWarehouse, Self::Tokens];
 
     /// The kind behind `/api/2.0/permissions/{type}`. Secret scopes have their own routes and are not among them.
     pub fn of_permissions_path(path_type: &str) -> Option<Self> {
         match path_type {
             "serving-endpoints" => Some(Self::ServingEndpoint),
+            "warehouses" | "sql/warehouses" => Some(Self::SqlWarehouse),
             "authorization/tokens" | "authorization" => Some(Self::Tokens),
             _ => None,
         }
@@ -142,6 +167,7 @@ impl SecurableKind {
     pub fn permissions_path(self) -> Option<&'static str> {
         match self {
             Self::ServingEndpoint => Some("serving-endpoints"),
+            Self::SqlWarehouse => Some("warehouses"),
             Self::Tokens => Some("authorization"),
             Self::Workspace | Self::SecretScope => None,
         }
@@ -153,6 +179,7 @@ impl SecurableKind {
             Self::Workspace => "workspace",
             Self::ServingEndpoint => "serving-endpoint",
             Self::SecretScope => "secret-scope",
+            Self::SqlWarehouse => "warehouses",
             Self::Tokens => "tokens",
         }
     }
@@ -163,6 +190,7 @@ impl SecurableKind {
             Self::Workspace => "the workspace",
             Self::ServingEndpoint => "serving endpoint",
             Self::SecretScope => "secret scope",
+            Self::SqlWarehouse => "SQL warehouse",
             Self::Tokens => "personal access tokens",
         }
     }
@@ -173,6 +201,7 @@ impl SecurableKind {
             Self::Workspace => "Workspace",
             Self::ServingEndpoint => "Endpoint",
             Self::SecretScope => "Scope",
+            Self::SqlWarehouse => "SQL warehouse",
             Self::Tokens => "Tokens",
         }
     }
@@ -181,14 +210,14 @@ impl SecurableKind {
     pub fn top(self) -> Level {
         match self {
             Self::SecretScope => Level::Manage,
-            Self::Workspace | Self::ServingEndpoint | Self::Tokens => Level::CanManage,
+            Self::Workspace | Self::ServingEndpoint | Self::SqlWarehouse | Self::Tokens => Level::CanManage,
         }
     }
 
     /// The level that it takes to see the thing at all.
     pub fn least(self) -> Level {
         match self {
-            Self::ServingEndpoint => Level::CanView,
+            Self::ServingEndpoint | Self::SqlWarehouse => Level::CanView,
             Self::SecretScope => Level::Read,
             Self::Workspace | Self::Tokens => Level::CanUse,
         }
@@ -197,7 +226,7 @@ impl SecurableKind {
     /// True if whoever holds nothing on such a thing must not learn that it exists. (The names of secret scopes can be
     /// listed by everybody.)
     pub fn is_hidden(self) -> bool {
-        matches!(self, Self::ServingEndpoint)
+        matches!(self, Self::ServingEndpoint | Self::SqlWarehouse)
     }
 
     /// The levels that can be granted, lowest first, and what each allows, for `permissionLevels`.
@@ -212,6 +241,13 @@ impl SecurableKind {
                 (Level::Read, "Can read and list the secrets of the scope"),
                 (Level::Write, "Can read, list and write the secrets of the scope"),
                 (Level::Manage, "Can change the access of the scope, and read and write its secrets"),
+            ],
+            Self::SqlWarehouse => &[
+                (Level::CanView, "Can view the SQL warehouse"),
+                (Level::CanMonitor, "Can view the SQL warehouse and monitor its queries"),
+                (Level::CanUse, "Can run queries on the SQL warehouse"),
+                (Level::CanManage, "Can manage the SQL warehouse"),
+                (Level::IsOwner, "Is the owner of the SQL warehouse"),
             ],
             Self::Tokens => &[(Level::CanUse, "Can use personal access tokens")],
             Self::Workspace => &[
@@ -241,7 +277,8 @@ mod tests {
     #[test]
     fn what_the_creator_holds_covers_every_level_of_the_thing() {
         for kind in SecurableKind::ALL {
-            assert!(kind.levels().iter().all(|(level, _)| kind.top().covers(*level)), "{kind:?}");
+            let covered = |level: Level| level == Level::IsOwner || kind.top().covers(level);
+            assert!(kind.levels().iter().all(|(level, _)| covered(*level)), "{kind:?}");
             assert!(kind.levels().iter().all(|(level, _)| level.covers(kind.least())), "{kind:?}");
             if let Some(path) = kind.permissions_path() {
                 assert_eq!(SecurableKind::of_permissions_path(path), Some(kind));

@@ -19,6 +19,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::api_scopes::ApiFamily;
 use crate::level::Level;
 use crate::securable::{Securable, SecurableKind};
+use crate::unity::{HeldPrivilege, ObjectKind, ObjectRef, UnityPrivilege, quoted};
 
 /// The chain that one decision walked. Cheap to clone: the permit and the ledger hold the same one.
 #[derive(Clone, Debug)]
@@ -49,6 +50,16 @@ pub enum Check {
     DataPlane { action: &'static str },
     /// Whether the endpoint declared the thing, so that its hidden service principal was given a right on it.
     Declared { endpoint: EndpointId, securable: Securable, held: Option<Level> },
+    /// Whether the endpoint declared the object, so that its hidden service principal was given a privilege on it.
+    DeclaredObject { endpoint: EndpointId, object: ObjectRef },
+    /// On whose rights the links after this one are: a view or function reads with its owner's.
+    Definer { of: ObjectRef, owner: Arc<str> },
+    /// A privilege of Unity Catalog.
+    Privilege { principal: Principal, needed: &'static str, on: ObjectRef, held: Option<HeldPrivilege> },
+    /// A row filter that applied.
+    RowFilter { table: ObjectRef, function: Arc<str> },
+    /// A column mask that applied.
+    ColumnMask { table: ObjectRef, column: Arc<str>, function: Arc<str> },
     /// The level on the thing.
     Permission {
         action: &'static str,
@@ -101,6 +112,14 @@ impl Trace {
         Self { links: Arc::new(links) }
     }
 
+    /// This chain with the policies that applied to what was read.
+    #[must_use]
+    pub fn with_policies(mut self, policies: impl IntoIterator<Item = Check>) -> Self {
+        let applied = policies.into_iter().map(|check| Link::new(check, true));
+        Arc::make_mut(&mut self.links).extend(applied);
+        self
+    }
+
     /// The links, in the order in which they were walked.
     pub fn links(&self) -> &[Link] {
         &self.links
@@ -136,7 +155,13 @@ impl Link {
             Check::Creator { .. } => "creator",
             Check::ApiScope { .. } => "api_scope",
             Check::DataPlane { .. } => "data_plane",
-            Check::Declared { .. } => "declared",
+            Check::Declared { .. } | Check::DeclaredObject { .. } => "declared",
+            Check::Definer { .. } => "definer",
+            Check::Privilege { needed: "USE_CATALOG", .. } => "use_catalog",
+            Check::Privilege { needed: "USE_SCHEMA", .. } => "use_schema",
+            Check::Privilege { .. } => "privilege",
+            Check::RowFilter { .. } => "row_filter",
+            Check::ColumnMask { .. } => "column_mask",
             Check::Permission { .. } => "workspace_permission",
         }
     }
@@ -157,6 +182,13 @@ impl Link {
                 format!("{securable} among the endpoint's declared resources").into()
             }
             Check::Permission { securable, needed, .. } => format!("{needed} on {securable}").into(),
+            Check::DeclaredObject { object, .. } => {
+                format!("{object} among the endpoint's declared resources").into()
+            }
+            Check::Definer { of, .. } => format!("the owner of {of}, with whose rights it reads").into(),
+            Check::Privilege { needed, on, .. } => format!("{} on {on}", needed.replace('_', " ")).into(),
+            Check::RowFilter { table, .. } => format!("row filter on {table}").into(),
+            Check::ColumnMask { table, column, .. } => format!("mask on column {column} of {table}").into(),
         }
     }
 
@@ -181,6 +213,15 @@ impl Link {
             Check::DataPlane { action } => format!("a data-plane token, used for {action}").into(),
             Check::Declared { held: Some(_), .. } => "declared".into(),
             Check::Declared { held: None, .. } => "not declared".into(),
+            Check::DeclaredObject { .. } if self.passed => "declared".into(),
+            Check::DeclaredObject { .. } => "not declared".into(),
+            Check::Definer { owner, .. } if self.passed => owner.to_string().into(),
+            Check::Definer { owner, .. } => format!("{owner}, who is gone").into(),
+            Check::Privilege { held: Some(held), .. } => held.to_string().into(),
+            Check::Privilege { held: None, .. } => "nothing".into(),
+            Check::RowFilter { function, .. } | Check::ColumnMask { function, .. } => {
+                format!("applied {function}").into()
+            }
             Check::Permission { held: Some(held), .. } => held.to_string().into(),
             Check::Permission { held: None, .. } => "nothing".into(),
         }
@@ -201,6 +242,14 @@ impl Link {
             Check::ApiScope { family, kind, .. } => scope_fix(family, *kind),
             Check::DataPlane { .. } => "use an access token instead of the data-plane token".to_owned(),
             Check::Declared { securable, .. } => undeclared_fix(securable),
+            Check::DeclaredObject { object, .. } => undeclared_object_fix(object),
+            Check::Definer { of, .. } => {
+                let word = of.kind.word();
+                format!("ALTER {word} {} OWNER TO somebody who is there", sql_name(of))
+            }
+            Check::Privilege { principal, needed, on, .. } => grant_fix(principal, needed, on),
+            // These links say what was done to an answer; they refuse nothing.
+            Check::RowFilter { .. } | Check::ColumnMask { .. } => return None,
             Check::Permission { principal, securable, needed, .. } => {
                 permission_fix(principal, securable, *needed)
             }
@@ -244,10 +293,50 @@ fn undeclared_fix(securable: &Securable) -> String {
         Securable::SecretScope(scope) => {
             format!("a secret reaches an agent through environment_vars: {{{{secrets/{scope}/<key>}}}}")
         }
+        Securable::SqlWarehouse(warehouse) => {
+            format!("declare it when logging the model: resources=[{}]", ResourceType::SqlWarehouse.python(&warehouse.id))
+        }
         Securable::Workspace | Securable::Tokens => {
             "no resource can be declared for that: use manual authentication with a service principal of your own".to_owned()
         }
     }
+}
+
+fn undeclared_object_fix(object: &ObjectRef) -> String {
+    let kind = match object.kind {
+        ObjectKind::Table => ResourceType::Table,
+        ObjectKind::Function => ResourceType::Function,
+        ObjectKind::Connection => ResourceType::UcConnection,
+        ObjectKind::Metastore | ObjectKind::Catalog | ObjectKind::Schema => {
+            return "no resource can be declared for that: use manual authentication with a service principal of your own"
+                .to_owned();
+        }
+    };
+    format!("declare it when logging the model: resources=[{}]", kind.python(&object.full_name))
+}
+
+/// The missing grant, as SQL that can be run.
+fn grant_fix(principal: &Principal, needed: &str, on: &ObjectRef) -> String {
+    if let PrincipalKind::SystemServicePrincipal(_) = principal.kind {
+        return undeclared_object_fix(on);
+    }
+    let to = format!("TO `{}`", principal.name.replace('`', "``"));
+    if needed == UnityPrivilege::Manage.as_str() {
+        // `MANAGE` cannot be granted on the metastore: its admins are the workspace's.
+        if on.kind == ObjectKind::Metastore {
+            return format!("add {principal} to the group admins");
+        }
+    }
+    let needed = needed.replace('_', " ");
+    match on.kind {
+        ObjectKind::Metastore => format!("GRANT {needed} ON METASTORE {to}"),
+        kind => format!("GRANT {needed} ON {} {} {to}", kind.word(), sql_name(on)),
+    }
+}
+
+fn sql_name(object: &ObjectRef) -> String {
+    let parts: Vec<_> = object.full_name.split('.').map(quoted).collect();
+    parts.join(".")
 }
 
 fn permission_fix(principal: &Principal, securable: &Securable, needed: Level) -> String {

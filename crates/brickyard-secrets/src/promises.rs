@@ -51,6 +51,7 @@ impl Workspace {
         let mut builder = Store::builder();
         let identity_slots = IdentitySlots::register(&mut builder);
         let permissions = builder.own::<Permissions>();
+        let unity = builder.own::<brickyard_catalog::unity::Unity>();
         let slot = builder.own::<SecretVault>();
         let store = builder.open(backend).await.unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_millisecond(NOW).unwrap()));
@@ -72,7 +73,7 @@ impl Workspace {
             people.push(identity.create_user(NewUser::named(name.parse().unwrap())).await.unwrap());
         }
         let [ana, bob, carol] = <[Principal; 3]>::try_from(people).unwrap();
-        let catalog = Catalog::open(store.clone(), permissions, identity);
+        let catalog = Catalog::open(store.clone(), permissions, unity, identity);
         let secrets = Secrets::open(
             store.clone(),
             slot,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use brickyard_agents::{BuildLog, LogRing};
-use brickyard_catalog::permissions;
 use brickyard_identity::directory;
 use brickyard_models::Scripted;
 use brickyard_models::builtin::foundation_model;
@@ -243,7 +242,7 @@ impl Inner {
                 }
                 let Some(principal) = &entity.system_principal else { return };
                 let gone = inner.store.commit(|tx| {
-                    permissions::principal_removed(tx, inner.slots.permissions, principal.id);
+                    inner.strip(tx, principal.id);
                     // Deleting the endpoint took it away already.
                     let _ = directory::delete_principal(tx, inner.slots.identity, principal.id);
                     Ok::<_, std::convert::Infallible>(())

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use brickyard_catalog::{Denied, Permit, QueryEndpoint, ReadSecret, Trace};
+use brickyard_catalog::unity::{ExecuteFunction, ObjectKind, ObjectRef, SelectTable, Target, Unity};
+use brickyard_catalog::{Action, Denied, Permit, QueryEndpoint, ReadSecret, Trace, UseWarehouse, family};
 use brickyard_ledger::{CredentialGiven, Method};
-use brickyard_types::{EnvironmentValue, Principal, ResourceType, ScopeSet, Secret};
+use brickyard_types::{DeclaredResource, EnvironmentValue, Principal, ResourceType, ScopeSet, Secret};
 
 use crate::endpoint::DeployedEntity;
 use crate::error::DeployError;
-use crate::serving::Inner;
+use crate::serving::{Inner, Serving};
 
 /// One right that the creator lacks.
 #[derive(Debug, Clone)]
@@ -66,8 +67,25 @@ impl fmt::Display for MissingRights {
 pub(crate) struct CreatorRights {
     /// For each declared serving endpoint.
     pub endpoints: Vec<Permit<QueryEndpoint>>,
+    /// For each declared SQL warehouse.
+    pub warehouses: Vec<Permit<UseWarehouse>>,
+    /// For each declared table or view.
+    pub tables: Vec<Permit<SelectTable>>,
+    /// For each declared function.
+    pub functions: Vec<Permit<ExecuteFunction>>,
     /// For each environment variable that references a secret.
     pub secrets: Vec<(String, Permit<ReadSecret>)>,
+}
+
+impl Serving {
+    /// What somebody lacks to deploy an agent that declares these resources.
+    pub fn lacking<'a>(
+        &self,
+        creator: &Principal,
+        resources: impl IntoIterator<Item = &'a DeclaredResource>,
+    ) -> Vec<Missing> {
+        self.inner.lacking(creator, resources)
+    }
 }
 
 impl Inner {
@@ -83,23 +101,22 @@ impl Inner {
         let mut rights = CreatorRights::default();
         let mut missing = Vec::new();
         for resource in entity.policy.passthrough() {
-            match resource.kind {
+            let checked = match resource.kind {
                 ResourceType::ServingEndpoint => {
-                    let what = format!("serving_endpoint {}", resource.name);
-                    let endpoints = self.store.read(self.slots.endpoints);
-                    let named = resource.name.parse().ok().and_then(|name| endpoints.get(&name).cloned());
-                    let Some(endpoint) = named else {
-                        let reason = format!("Endpoint '{}' does not exist.", resource.name);
-                        missing.push(Missing::absent(what, reason));
-                        continue;
-                    };
-                    match self.catalog.authorize_creator(creator, QueryEndpoint(endpoint.reference())) {
-                        Ok(permit) => rights.endpoints.push(permit),
-                        Err(denied) => missing.push(Missing::denied(what, &denied)),
-                    }
+                    self.endpoint_right(creator, resource).map(|permit| rights.endpoints.push(permit))
                 }
+                ResourceType::SqlWarehouse => {
+                    self.warehouse_right(creator, resource).map(|permit| rights.warehouses.push(permit))
+                }
+                ResourceType::Table => {
+                    self.object_right(creator, resource, SelectTable).map(|permit| rights.tables.push(permit))
+                }
+                ResourceType::Function => self
+                    .object_right(creator, resource, ExecuteFunction)
+                    .map(|permit| rights.functions.push(permit)),
                 kind => return Err(DeployError::UnsupportedResource { kind, name: resource.name.clone() }),
-            }
+            };
+            missing.extend(checked.err());
         }
         for (variable, value) in &entity.entity.environment {
             let reference = match EnvironmentValue::parse(value) {
@@ -123,6 +140,70 @@ impl Inner {
         } else {
             Err(MissingRights { creator: creator.name.to_string(), missing }.into())
         }
+    }
+
+    /// What `creator` lacks of these resources. Types that brickyard does not stand in for are passed over: whoever asks
+    /// has refused them by name.
+    pub(crate) fn lacking<'a>(
+        &self,
+        creator: &Principal,
+        resources: impl IntoIterator<Item = &'a DeclaredResource>,
+    ) -> Vec<Missing> {
+        let lacks = |resource: &DeclaredResource| match resource.kind {
+            ResourceType::ServingEndpoint => self.endpoint_right(creator, resource).err(),
+            ResourceType::SqlWarehouse => self.warehouse_right(creator, resource).err(),
+            ResourceType::Table => self.object_right(creator, resource, SelectTable).err(),
+            ResourceType::Function => self.object_right(creator, resource, ExecuteFunction).err(),
+            _ => None,
+        };
+        resources.into_iter().filter_map(lacks).collect()
+    }
+
+    fn endpoint_right(
+        &self,
+        creator: &Principal,
+        resource: &DeclaredResource,
+    ) -> Result<Permit<QueryEndpoint>, Missing> {
+        let endpoints = self.store.read(self.slots.endpoints);
+        let named = resource.name.parse().ok().and_then(|name| endpoints.get(&name).cloned());
+        let endpoint = named.ok_or_else(|| {
+            Missing::absent(spoken(resource), format!("Endpoint '{}' does not exist.", resource.name))
+        })?;
+        self.right(creator, resource, QueryEndpoint(endpoint.reference()))
+    }
+
+    fn warehouse_right(
+        &self,
+        creator: &Principal,
+        resource: &DeclaredResource,
+    ) -> Result<Permit<UseWarehouse>, Missing> {
+        let warehouse = (self.settings.warehouse)(&resource.name).ok_or_else(|| {
+            Missing::absent(spoken(resource), format!("SQL warehouse '{}' does not exist.", resource.name))
+        })?;
+        self.right(creator, resource, UseWarehouse(warehouse))
+    }
+
+    fn object_right<A: Action>(
+        &self,
+        creator: &Principal,
+        resource: &DeclaredResource,
+        action: impl FnOnce(Target) -> A,
+    ) -> Result<Permit<A>, Missing> {
+        let object = declared_object(&self.catalog.unity(), resource).ok_or_else(|| {
+            let kind = if resource.kind == ResourceType::Function { "Function" } else { "Table" };
+            Missing::absent(spoken(resource), format!("{kind} '{}' does not exist.", resource.name))
+        })?;
+        self.right(creator, resource, action(Target::new(object, &family::SQL_STATEMENTS)))
+    }
+
+    fn right<A: Action>(
+        &self,
+        creator: &Principal,
+        resource: &DeclaredResource,
+        action: A,
+    ) -> Result<Permit<A>, Missing> {
+        (self.catalog.authorize_creator(creator, action))
+            .map_err(|denied| Missing::denied(spoken(resource), &denied))
     }
 
     /// The values behind an entity's environment: plain ones, and secrets read with the creator's permits.
@@ -162,6 +243,22 @@ impl Inner {
             variable: Some(variable.to_owned()),
         }
     }
+}
+
+/// `table main.sales.orders`.
+fn spoken(resource: &DeclaredResource) -> String {
+    format!("{} {}", resource.kind, resource.name)
+}
+
+/// The object of Unity Catalog that a declaration names, if there is one.
+pub(crate) fn declared_object(unity: &Unity, resource: &DeclaredResource) -> Option<ObjectRef> {
+    let kind = match resource.kind {
+        ResourceType::Table => ObjectKind::Table,
+        ResourceType::Function => ObjectKind::Function,
+        _ => return None,
+    };
+    let path = resource.name.parse().ok()?;
+    unity.find(kind, &path).map(|object| object.reference())
 }
 
 /// What an agent's process gets of its endpoint's environment.

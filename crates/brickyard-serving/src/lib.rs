@@ -54,4 +54,6 @@ pub use live::{LiveEndpoint, LiveEntity};
 pub use plaintext_credential::{LooksLikeACredential, plaintext_credential};
 pub use registered_models::{RegisteredModels, RegisteredVersion};
 pub use seal::Invocation;
-pub use serving::{CreateEndpoint, EndpointView, EntityState, Serving, ServingSlots, Settings};
+pub use serving::{
+    CreateEndpoint, EndpointView, EntityState, FindWarehouse, Serving, ServingSlots, Settings,
+};

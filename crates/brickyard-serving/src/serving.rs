@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brickyard_agents::{BuildLog, LogRing, PythonEnvironments};
-use brickyard_catalog::{Catalog, Permissions};
+use brickyard_catalog::{Catalog, Permissions, WarehouseRef};
 use brickyard_identity::{Identity, IdentitySlots};
 use brickyard_ledger::Ledger;
 use brickyard_secrets::Secrets;
@@ -74,7 +74,12 @@ pub struct Settings {
     pub passthrough_life: SignedDuration,
     /// The face's table from errors to HTTP statuses, for the ledger.
     pub status_of: fn(&ServingError) -> u16,
+    /// The SQL warehouse of an id. Warehouses are not this crate's; without any, no agent can declare one.
+    pub warehouse: FindWarehouse,
 }
+
+/// How a SQL warehouse is found by its id.
+pub type FindWarehouse = Arc<dyn Fn(&str) -> Option<WarehouseRef> + Send + Sync>;
 
 /// What everything in here shares.
 pub(crate) struct Inner {

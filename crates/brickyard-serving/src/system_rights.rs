@@ -1,10 +1,12 @@
 //! The hidden service principals of an endpoint's versions, and their rights: the declared resources and nothing else.
 
-use brickyard_catalog::{Level, Securable, permissions};
+use brickyard_catalog::unity::{UnityPrivilege, grant_declared, unity_principal_removed};
+use brickyard_catalog::{Level, Securable, WarehouseRef, permissions};
 use brickyard_identity::directory;
 use brickyard_store::Transaction;
-use brickyard_types::{EndpointName, Principal, ResourceType};
+use brickyard_types::{DeclaredResource, Principal, PrincipalId, ResourceType};
 
+use crate::creator::declared_object;
 use crate::endpoint::{DeployedEntity, Endpoint};
 use crate::error::DeployError;
 use crate::serving::Inner;
@@ -36,20 +38,44 @@ impl Inner {
     /// The rights of an entity's service principal: the declared resources and nothing else.
     pub(crate) fn grant(&self, tx: &mut Transaction, principal: &Principal, entity: &DeployedEntity) {
         for resource in entity.policy.passthrough() {
-            if resource.kind == ResourceType::ServingEndpoint
-                && let Ok(name) = resource.name.parse::<EndpointName>()
-                && let Some(target) = tx.get(self.slots.endpoints).get(&name).cloned()
-            {
-                let securable = Securable::from(&target.reference());
-                permissions::grant_direct(
-                    tx,
-                    self.slots.permissions,
-                    &securable,
-                    principal.id,
-                    Level::CanQuery,
-                );
+            if let Some((securable, level)) = self.workspace_right(tx, resource) {
+                permissions::grant_direct(tx, self.slots.permissions, &securable, principal.id, level);
+                continue;
+            }
+            let unity = self.catalog.unity_slot();
+            let privilege = match resource.kind {
+                ResourceType::Table => UnityPrivilege::Select,
+                ResourceType::Function => UnityPrivilege::Execute,
+                _ => continue,
+            };
+            if let Some(object) = declared_object(tx.get(unity), resource) {
+                grant_declared(tx, unity, object.id, principal.id, privilege);
             }
         }
+    }
+
+    /// The workspace object that a declaration names, and what it gives on it.
+    fn workspace_right(&self, tx: &Transaction, resource: &DeclaredResource) -> Option<(Securable, Level)> {
+        match resource.kind {
+            ResourceType::ServingEndpoint => {
+                let name = resource.name.parse().ok()?;
+                let target = tx.get(self.slots.endpoints).get(&name)?;
+                Some((Securable::from(&target.reference()), Level::CanQuery))
+            }
+            // Rights hang on the id, which is what a declaration names.
+            ResourceType::SqlWarehouse => {
+                let id: std::sync::Arc<str> = resource.name.as_str().into();
+                let name = std::sync::Arc::clone(&id);
+                Some((Securable::SqlWarehouse(WarehouseRef { id, name }), Level::CanUse))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes back everything that a principal which is going away was given.
+    pub(crate) fn strip(&self, tx: &mut Transaction, principal: PrincipalId) {
+        permissions::principal_removed(tx, self.slots.permissions, principal);
+        unity_principal_removed(tx, self.catalog.unity_slot(), principal);
     }
 
     /// Deletes the service principals whose version ended while nobody was there to delete them: a process that was
@@ -70,7 +96,7 @@ impl Inner {
                 .filter(|id| !kept.contains(id))
                 .collect();
             for id in orphans {
-                permissions::principal_removed(tx, self.slots.permissions, id);
+                self.strip(tx, id);
                 // It was listed a line above.
                 let _ = directory::delete_principal(tx, self.slots.identity, id);
             }
@@ -89,15 +115,14 @@ impl Inner {
         let _ = directory::delete_principal(tx, self.slots.identity, principal.id);
     }
 
+    /// Takes back what the declarations of an entity gave its service principal.
     pub(crate) fn revoke(&self, tx: &mut Transaction, principal: &Principal, entity: &DeployedEntity) {
         for resource in entity.policy.passthrough() {
-            if resource.kind == ResourceType::ServingEndpoint
-                && let Ok(name) = resource.name.parse::<EndpointName>()
-                && let Some(target) = tx.get(self.slots.endpoints).get(&name).cloned()
-            {
-                let securable = Securable::from(&target.reference());
+            if let Some((securable, _)) = self.workspace_right(tx, resource) {
                 permissions::revoke_direct(tx, self.slots.permissions, &securable, principal.id);
             }
         }
+        // Whatever it holds in Unity Catalog it holds by a declaration.
+        unity_principal_removed(tx, self.catalog.unity_slot(), principal.id);
     }
 }

@@ -21,6 +21,7 @@ use crate::reply::Reply;
 /// How a workspace is started.
 pub struct Builder {
     yaml: String,
+    sql: Vec<String>,
     folder: PathBuf,
     environment: Box<dyn Environment>,
     clock: Arc<dyn Clock>,
@@ -57,6 +58,13 @@ impl Builder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<ManualClock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// With a file of SQL, after those before it.
+    #[must_use]
+    pub fn sql(mut self, text: impl Into<String>) -> Self {
+        self.sql.push(text.into());
         self
     }
 
@@ -102,7 +110,11 @@ impl Builder {
     pub async fn start(self) -> Kit {
         let name = self.folder.join("test.yaml");
         let name = name.to_str().expect("a path that is text");
-        let config = config::from_text(name, &self.yaml, &*self.environment).expect("a good configuration");
+        let mut config =
+            config::from_text(name, &self.yaml, &*self.environment).expect("a good configuration");
+        for (index, text) in self.sql.iter().enumerate() {
+            config::add_sql(&mut config, &format!("{index}.sql"), text).expect("good SQL");
+        }
         let scratch = tempfile::tempdir().expect("a temporary folder");
         launch(config, self.state, scratch, self.python, self.clock, self.allow_refusals).await
     }
@@ -155,6 +167,7 @@ impl Kit {
         let master = Arc::new(MasterKey::ephemeral(&SystemEntropy));
         Builder {
             yaml: yaml.to_owned(),
+            sql: Vec::new(),
             folder: PathBuf::from("."),
             environment: Box::new(NoEnvironment),
             clock: Arc::new(SystemClock),

@@ -16,6 +16,7 @@ mod resource;
 mod scopes;
 mod secret;
 mod secret_ref;
+mod sql_type;
 
 pub use chance::{Entropy, SeededEntropy, SystemEntropy};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -28,3 +29,4 @@ pub use resource::{DeclaredResource, ResourceType};
 pub use scopes::{ALL_APIS, InvalidScope, Scope, ScopeSet};
 pub use secret::{BearerToken, Secret};
 pub use secret_ref::{EnvironmentValue, InvalidSecretRef, SecretRef};
+pub use sql_type::{InvalidSqlType, SqlType, StructField, spark_field};

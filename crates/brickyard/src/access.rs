@@ -109,6 +109,7 @@ pub fn refusal(denied: &Denied) -> ApiError {
         DenialKind::MissingPermission { .. }
         | DenialKind::Invisible { .. }
         | DenialKind::NotDeclared { .. }
+        | DenialKind::MissingPrivilege { .. }
         | DenialKind::CreatorGone => ApiError::permission_denied(format!("{}.", denied.message())),
     };
     error.explained()

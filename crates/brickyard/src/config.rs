@@ -5,7 +5,8 @@
 //!                      node.rs     YAML -> a tree whose values know file and key path
 //!                      fields.rs   typed fields; an unknown key names the nearest known one
 //!                      one file a section: workspace, directory, secret_scopes, registered_models,
-//!                      serving_endpoints, served_entity
+//!                      sql_warehouses, serving_endpoints, served_entity
+//!                      seed_files.rs   *.sql -> statements, which are run when the workspace starts
 //!  Config           <- references resolved: a name in it stands for something that is in it
 //! ```
 //!
@@ -26,8 +27,10 @@ mod problem;
 mod registered_models;
 mod secret_scopes;
 mod secret_source;
+mod seed_files;
 mod served_entity;
 mod serving_endpoints;
+mod sql_warehouses;
 #[cfg(test)]
 mod tests;
 mod workspace;
@@ -40,13 +43,15 @@ pub use directory::{
     UserConfig,
 };
 pub use duration::{NotADuration, parse as parse_duration, show as show_duration};
-pub use permissions::{EndpointPermission, PermissionEntry};
+pub use permissions::{EndpointPermission, PermissionEntry, WarehousePermission};
 pub use problem::{ConfigError, Place, Problem};
 pub use registered_models::{ModelVersionConfig, RegisteredModelConfig};
 pub use secret_scopes::{ScopePermission, SecretConfig, SecretScopeConfig};
 pub use secret_source::{Environment, NoEnvironment};
+pub use seed_files::{SeedFile, SeedStatement};
 pub use served_entity::{ServedEntityConfig, ServedKind, default_served_name};
 pub use serving_endpoints::{EndpointConfig, RouteConfig};
+pub use sql_warehouses::SqlWarehouseConfig;
 pub use workspace::{TokensConfig, WorkspaceConfig};
 
 use problem::Problems;
@@ -71,8 +76,32 @@ pub struct Config {
     pub registered_models: Vec<RegisteredModelConfig>,
     /// Endpoints.
     pub serving_endpoints: Vec<EndpointConfig>,
+    /// SQL warehouses.
+    pub sql_warehouses: Vec<SqlWarehouseConfig>,
+    /// The files of SQL, in the order in which they run.
+    pub seeds: Vec<SeedFile>,
     /// The files that were read.
     pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The folder that relative paths in SQL start from: that of the first file, or where the process stands.
+    pub fn folder(&self) -> PathBuf {
+        let folder = self.files.first().and_then(|file| file.parent()).unwrap_or_else(|| Path::new("."));
+        // A file beside the process has an empty folder.
+        files::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+    }
+}
+
+/// Adds statements as if they stood in the file `name` of the configuration.
+///
+/// # Errors
+/// If they are no SQL.
+pub fn add_sql(config: &mut Config, name: &str, text: &str) -> Result<(), ConfigError> {
+    let problems = Problems::default();
+    let file = seed_files::read(Path::new(name), text, &problems);
+    config.seeds.push(problems.finish(file)?);
+    Ok(())
 }
 
 /// Reads what `--config` names: files and folders. Without any: the folder `config/`, if there is one.
@@ -113,10 +142,11 @@ fn read(
     let directory = directory::Directory::read(&merged, &workspace, environment, &problems);
     let (secret_scopes, secrets) = secret_scopes::read(&merged, &directory, environment, &problems);
     let (registered_models, models) = registered_models::read(&merged, &problems);
+    let sql_warehouses = sql_warehouses::read(&merged, &directory, &problems);
     let known = served_entity::Known { models: &models, secrets: &secrets };
     let serving_endpoints = serving_endpoints::read(&merged, &workspace, &directory, &known, &problems);
     let directory::Directory { users, service_principals, groups, .. } = directory;
-    let files = merged.files;
+    let files::Merged { files, seeds, .. } = merged;
     problems.finish(Some(Config {
         workspace,
         users,
@@ -125,6 +155,8 @@ fn read(
         secret_scopes,
         registered_models,
         serving_endpoints,
+        sql_warehouses,
+        seeds,
         files,
     }))
 }

@@ -6,6 +6,7 @@
 //!              requirements.rs  is mlflow too old for what the model declares?
 //!              scan.rs          what the agent's code looks like (a text scan: hints, never a verdict)
 //!  --config ─▶ creator.rs       may each endpoint's creator do what the agent declares?
+//!              rights.rs        the same for warehouses, tables and functions, asked of the seeded catalog
 //! ```
 //! **Rule:** only what is certain is a refusal. Reading code without running it never is, so what the scan finds is a
 //! hint with file and line, and does not change the verdict.
@@ -16,6 +17,7 @@
 mod creator;
 mod decision;
 mod requirements;
+mod rights;
 mod scan;
 mod source;
 mod user_scopes;
@@ -149,7 +151,9 @@ pub fn judge(model_dir: &Path, config: Option<&Config>) -> Result<Report, ModelE
         name.clone()
     });
     let endpoints = config.map(|config| {
-        creator::check(&model, source.as_ref().map(|(_, text)| &**text), config, &mut findings)
+        let names = creator::check(&model, source.as_ref().map(|(_, text)| &**text), config, &mut findings);
+        rights::check(&model, config, &mut findings);
+        names
     });
     findings.sort_by_key(|finding| finding.weight != Weight::Refused);
     Ok(Report {

@@ -18,7 +18,10 @@ pub mod scim;
 pub mod secrets;
 pub mod serving_endpoints;
 pub mod serving_errors;
+pub mod sql_statements;
+pub mod sql_warehouses;
 pub mod token;
+pub mod unity_catalog;
 pub mod well_known;
 
 /// Every route that answers without a token, and nothing else does. A test prints this list and tries all others.
@@ -37,6 +40,7 @@ pub const OPEN: &[&str] = &[
     "POST /oidc/v1/introspect",
     "POST /oidc/v1/revoke",
     "POST /oidc/accounts/{account_id}/v1/token",
+    "GET /sql/results/{statement_id}/{chunk_index}",
 ];
 
 /// All routes of a workspace.
@@ -51,6 +55,9 @@ pub fn router(workspace: &Arc<Workspace>) -> Router {
         .merge(token::routes(workspace))
         .merge(secrets::routes(workspace))
         .merge(permissions::routes(workspace))
+        .merge(sql_statements::routes(workspace))
+        .merge(sql_warehouses::routes(workspace))
+        .merge(unity_catalog::routes(workspace))
         .merge(brickyard_api::routes(workspace))
         .merge(not_emulated::routes(workspace))
         .fallback(crate::errors::no_api)

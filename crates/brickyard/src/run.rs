@@ -96,6 +96,7 @@ pub fn workspace_options(config: &Config, storage: Storage, scratch: PathBuf) ->
         access_token_ttl: workspace.tokens.access_token_ttl,
         passthrough_ttl: workspace.tokens.passthrough_ttl,
         signing_algorithm: workspace.tokens.signing_algorithm,
+        files: config.folder(),
         profile: workspace.profile,
         refuse_plaintext_credentials: workspace.refuse_plaintext_credentials,
         strict_current_user: workspace.strict_current_user,
@@ -167,8 +168,11 @@ async fn bring_up(
     let workspace = &running.workspace;
     if let Err(errors) = workspace.seed(config).await {
         // An endpoint that was refused is FAILED with its reason; the rest of the workspace serves.
-        for error in errors {
+        for error in &errors {
             tracing::error!("{error}");
+        }
+        if let Some(fatal) = errors.iter().find(|error| error.fatal) {
+            return Err(Failure::Failed(format!("the workspace was not seeded: {fatal}")));
         }
     }
     write_local_token(workspace, config, data_dir)?;
@@ -276,7 +280,7 @@ fn watch_log(options: &ServeOptions) {
 }
 
 /// A folder that goes away with the process.
-struct Temporary(PathBuf);
+pub(crate) struct Temporary(pub(crate) PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
@@ -284,7 +288,7 @@ impl Drop for Temporary {
     }
 }
 
-fn temporary_dir(entropy: &dyn Entropy) -> Result<Temporary, Failure> {
+pub(crate) fn temporary_dir(entropy: &dyn Entropy) -> Result<Temporary, Failure> {
     let name = format!("brickyard-{}", brickyard_types::RequestId::random(entropy));
     let path = std::env::temp_dir().join(name);
     std::fs::create_dir(&path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))?;

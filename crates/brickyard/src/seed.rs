@@ -1,5 +1,13 @@
 //! Seeding: the configuration, applied by the same roads that the API takes. Applying it again changes nothing that is
 //! the same already, so a restart on kept state and a first start are one thing.
+//!
+//! ```text
+//! users, groups ─▶ secrets ─▶ SQL warehouses ─▶ *.sql ─▶ models ─▶ endpoints
+//! ```
+
+mod ran;
+mod sql;
+mod warehouses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +32,8 @@ use crate::config::{
 use crate::routes::serving_endpoints::policy;
 use crate::workspace::Workspace;
 
+pub use ran::{SeedChange, SeedsRan};
+
 /// What of the configuration could not be applied: its place and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {reason}")]
@@ -32,10 +42,18 @@ pub struct SeedError {
     pub place: String,
     /// Why not.
     pub reason: String,
+    /// True if a workspace without it must not start: a statement failed, and what it should have forbidden is open.
+    pub fatal: bool,
+}
+
+impl SeedError {
+    fn fatal(self) -> Self {
+        Self { fatal: true, ..self }
+    }
 }
 
 fn at(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> SeedError {
-    SeedError { place: place.to_string(), reason: reason.to_string() }
+    SeedError { place: place.to_string(), reason: reason.to_string(), fatal: false }
 }
 
 /// The administrator of a workspace whose configuration names none.
@@ -45,14 +63,10 @@ impl Workspace {
     /// Applies `config`. Endpoints are being brought up when this returns; `/ready` waits for them.
     ///
     /// # Errors
-    /// All that could not be applied. Everything else is.
+    /// All that could not be applied. Everything else is, unless a statement of SQL failed: then nothing is served.
     pub async fn seed(self: &Arc<Self>, config: &Config) -> Result<(), Vec<SeedError>> {
         let mut errors = Vec::new();
-        let admin = match self.seed_directory(config, &mut errors).await {
-            Ok(admin) => admin,
-            Err(error) => return Err(vec![error]),
-        };
-        self.seed_secrets(config, &admin, &mut errors).await;
+        let Some(admin) = self.seed_rights(config, &mut errors).await else { return Err(errors) };
         for model in &config.registered_models {
             for version in &model.versions {
                 let version = RegisteredVersion {
@@ -71,6 +85,29 @@ impl Workspace {
         self.seed_endpoints(config, &admin, &mut errors).await;
         self.seeding_done();
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Everybody, and everything that rights hang on but the endpoints. Answers who administers the workspace, or
+    /// nobody if a workspace without what failed must not start.
+    pub(crate) async fn seed_rights(
+        &self,
+        config: &Config,
+        errors: &mut Vec<SeedError>,
+    ) -> Option<Principal> {
+        let admin = match self.seed_directory(config, errors).await {
+            Ok(admin) => admin,
+            Err(error) => {
+                errors.push(error);
+                return None;
+            }
+        };
+        self.seed_secrets(config, &admin, errors).await;
+        self.seed_warehouses(config, &admin, errors).await;
+        if let Err(error) = self.seed_sql(config, &admin).await {
+            errors.push(error);
+            return None;
+        }
+        Some(admin)
     }
 
     async fn seed_directory(
@@ -206,7 +243,7 @@ impl Workspace {
         }
     }
 
-    fn principal(&self, principal: &PrincipalRef) -> Option<Principal> {
+    pub(crate) fn principal(&self, principal: &PrincipalRef) -> Option<Principal> {
         let id = self.principal_id(principal)?;
         self.identity.directory().by_id(id).map(|entry| entry.principal.clone())
     }

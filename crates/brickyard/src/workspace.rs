@@ -13,13 +13,19 @@ use brickyard_identity::{
 use brickyard_ledger::Ledger;
 use brickyard_secrets::{SecretLimits, Secrets};
 use brickyard_serving::{Serving, ServingSlots, Settings};
-use brickyard_store::{MemoryJournal, SqliteJournal, Store, StoreError};
+use brickyard_sql::statements::{StatementLimits, Statements};
+use brickyard_sql::warehouses::{WarehouseState, Warehouses};
+use brickyard_sql::{Sql, SqlError, SqlOptions};
+use brickyard_store::{MemoryJournal, Slot, SqliteJournal, Store, StoreError};
 use brickyard_types::{Clock, EndpointName, Entropy, RequestId, SignedDuration, WorkspaceId};
 
 use crate::accept::Ends;
 use crate::profile::Profile;
 use crate::routes::serving_errors::status_of;
+use crate::seed::SeedsRan;
 
+/// What all running SQL statements may hold in memory together.
+const SQL_MEMORY: usize = 1 << 30;
 /// How many requests the ledger remembers.
 const LEDGER: usize = 50_000;
 
@@ -49,6 +55,8 @@ pub struct WorkspaceOptions {
     pub passthrough_ttl: SignedDuration,
     /// See [`IdentityConfig`].
     pub signing_algorithm: SigningAlgorithm,
+    /// What relative paths in `read_files` and `LOCATION` start from: the configuration's folder.
+    pub files: PathBuf,
     /// Limits and texts.
     pub profile: &'static Profile,
     /// Refuse plain-text credentials in `environment_vars`.
@@ -77,6 +85,9 @@ pub enum OpenError {
     /// The master key.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The SQL engine.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// A folder.
     #[error("{path}: {source}")]
     Folder {
@@ -103,6 +114,12 @@ pub struct Workspace {
     pub ledger: Arc<Ledger>,
     /// Endpoints and the serving stack.
     pub serving: Serving,
+    /// The SQL engine.
+    pub sql: Sql,
+    /// SQL warehouses.
+    pub warehouses: Warehouses,
+    /// SQL statements that run and have run.
+    pub statements: Statements,
     /// Agents need a scope of their own to ask who their user is.
     pub strict_current_user: bool,
     /// The journal.
@@ -113,8 +130,12 @@ pub struct Workspace {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Seals what is secret in connections.
+    pub(crate) master: Arc<MasterKey>,
     /// The endpoints of the configuration: `/ready` waits for them.
     pub(crate) awaited: parking_lot::Mutex<Vec<EndpointName>>,
+    /// Which files of SQL ran already.
+    pub(crate) seeds_ran: Slot<SeedsRan>,
     seeded: AtomicBool,
 }
 
@@ -127,7 +148,10 @@ impl Workspace {
         let mut builder = Store::builder();
         let identity_slots = IdentitySlots::register(&mut builder);
         let permissions = builder.own::<Permissions>();
+        let unity = builder.own::<brickyard_catalog::unity::Unity>();
         let secrets_slot = builder.own::<brickyard_secrets::SecretVault>();
+        let seeds_ran = builder.own::<SeedsRan>();
+        let warehouses = builder.own::<WarehouseState>();
         let serving_slots = ServingSlots::register(&mut builder, permissions, identity_slots);
         let (store, master) = match &options.storage {
             Storage::Memory(journal, master) => (builder.open(journal.clone()).await?, Arc::clone(master)),
@@ -152,14 +176,14 @@ impl Workspace {
             Arc::clone(entropy),
         )
         .await?;
-        let catalog = Catalog::open(store.clone(), permissions, identity.clone());
+        let catalog = Catalog::open(store.clone(), permissions, unity, identity.clone());
         let secrets = Secrets::open(
             store.clone(),
             secrets_slot,
             catalog.clone(),
             options.id,
             secret_limits(options.profile),
-            master,
+            Arc::clone(&master),
             Arc::clone(clock),
             Arc::clone(entropy),
         );
@@ -168,6 +192,29 @@ impl Workspace {
         // What a killed brickyard left of its workers' folders is of no use to anybody.
         let _ = std::fs::remove_dir_all(&run_dir);
         make_dir(&run_dir)?;
+        let warehouses = Warehouses::open(
+            store.clone(),
+            warehouses,
+            catalog.clone(),
+            Arc::clone(clock),
+            Arc::clone(entropy),
+        );
+        // Tables live where the journal does: one without the other is of no use.
+        let tables = match &options.storage {
+            Storage::Directory(dir) => dir.join("tables"),
+            Storage::Memory(..) => options.scratch.join("tables"),
+        };
+        make_dir(&tables)?;
+        let sql_options = SqlOptions {
+            tables,
+            files: options.files,
+            run_dir: run_dir.clone(),
+            python: options.python.clone(),
+            memory_bytes: SQL_MEMORY,
+        };
+        let sql = Sql::open(catalog.clone(), Arc::clone(clock), Arc::clone(entropy), sql_options)?;
+        let statements =
+            Statements::new(sql.clone(), Arc::clone(clock), Arc::clone(entropy), StatementLimits::default());
         let execution_time = Duration::from_secs(options.profile.execution_seconds.value);
         let settings = Settings {
             host: options.host.clone(),
@@ -187,6 +234,10 @@ impl Workspace {
                 .unwrap_or(SignedDuration::from_mins(6)),
             passthrough_life: options.passthrough_ttl,
             status_of,
+            warehouse: {
+                let warehouses = warehouses.clone();
+                Arc::new(move |id| warehouses.find(id))
+            },
         };
         let environments = PythonEnvironments::new(&options.scratch, options.home);
         let serving = Serving::new(
@@ -209,12 +260,17 @@ impl Workspace {
             secrets,
             ledger,
             serving,
+            sql,
+            warehouses,
+            statements,
             strict_current_user: options.strict_current_user,
             store,
             profile: options.profile,
             clock: options.clock,
             entropy: options.entropy,
+            master,
             awaited: parking_lot::Mutex::default(),
+            seeds_ran,
             seeded: AtomicBool::new(false),
         }))
     }
@@ -260,6 +316,7 @@ impl Workspace {
     /// Ends: lets calls finish for at most `patience`, then stops every process and closes the journal.
     pub async fn close(&self, patience: Duration) {
         self.serving.stop(patience).await;
+        self.statements.stop();
         self.store.close().await;
     }
 }

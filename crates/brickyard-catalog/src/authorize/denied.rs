@@ -9,6 +9,7 @@ use crate::api_scopes::ApiFamily;
 use crate::level::Level;
 use crate::securable::Securable;
 use crate::trace::{Check, Held, Link, Trace};
+use crate::unity::ObjectRef;
 
 /// Why somebody may not. The chain that was walked is in it; its last link is the one that refused.
 #[derive(Clone)]
@@ -57,7 +58,14 @@ pub enum DenialKind {
         /// The level that it takes.
         needed: Level,
     },
-    /// The endpoint's recorded creator is gone or disabled.
+    /// A privilege of Unity Catalog is missing.
+    MissingPrivilege {
+        /// Which: `USE_CATALOG`.
+        needed: &'static str,
+        /// On what.
+        on: ObjectRef,
+    },
+    /// The endpoint's recorded creator is gone or disabled; or so is the owner of a view or function.
     CreatorGone,
 }
 
@@ -118,9 +126,15 @@ impl Denied {
             DenialKind::MissingPermission { securable, needed, .. }
             | DenialKind::Invisible { securable, needed }
             | DenialKind::NotDeclared { securable, needed } => spoken(securable, *needed),
-            DenialKind::CreatorGone => {
-                format!("The creator {} is not an active member of the workspace", self.0.principal)
+            DenialKind::MissingPrivilege { needed, on } => {
+                format!("User does not have {} on {on}", needed.replace('_', " "))
             }
+            DenialKind::CreatorGone => match &self.first_failing().check {
+                Check::Definer { of, owner } => {
+                    format!("The owner {owner} of {of} is not an active member of the workspace")
+                }
+                _ => format!("The creator {} is not an active member of the workspace", self.0.principal),
+            },
         }
     }
 }

@@ -29,6 +29,11 @@ impl<A: Action> Permit<A> {
         self.action.on()
     }
 
+    /// What it allows.
+    pub fn action(&self) -> &A {
+        &self.action
+    }
+
     /// Who may.
     pub fn principal(&self) -> &Principal {
         &self.principal

@@ -25,6 +25,7 @@ macro_rules! row {
                         DenialKind::MissingPermission { .. } => "no",
                         DenialKind::Invisible { .. } => "unseen",
                         DenialKind::NotDeclared { .. } => "undecl",
+                        DenialKind::MissingPrivilege { .. } => "no privilege",
                         DenialKind::CreatorGone => "gone",
                     },
                 };

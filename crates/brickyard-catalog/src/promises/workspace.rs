@@ -34,6 +34,7 @@ impl Workspace {
         let mut builder = Store::builder();
         let slots = IdentitySlots::register(&mut builder);
         let slot = builder.own::<Permissions>();
+        let unity = builder.own::<crate::unity::Unity>();
         let store = builder.open(MemoryJournal::new()).await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_second(1_790_000_000).unwrap()));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
@@ -71,7 +72,7 @@ impl Workspace {
         });
         let ([ada, ana, bob, carol], robot, hidden, analysts, staff) = made.await.unwrap();
         let users = identity.directory().users_group().unwrap();
-        let catalog = Catalog::open(store.clone(), slot, identity);
+        let catalog = Catalog::open(store.clone(), slot, unity, identity);
         Self { catalog, store, slots, ada, ana, bob, carol, robot, hidden, users, analysts, staff, entropy }
     }
 

@@ -58,6 +58,12 @@ fn summary(config: &Config, out: &mut dyn Write) -> Result<(), Failure> {
             count(versions, "version")
         ),
         count(config.serving_endpoints.len(), "serving endpoint"),
+        format!(
+            "{}, {} of SQL with {}",
+            count(config.sql_warehouses.len(), "SQL warehouse"),
+            count(config.seeds.len(), "file"),
+            count(config.seeds.iter().map(|file| file.statements.len()).sum(), "statement")
+        ),
     ];
     for line in lines {
         writeln!(out, "  {line}")?;

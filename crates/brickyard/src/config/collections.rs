@@ -1,7 +1,7 @@
 //! The top-level keys, and which of them brickyard does not stand in for yet.
 //!
 //! A collection that is known but not built is accepted while it is empty and refused by name when it is not: a
-//! configuration that names a warehouse must not start a workspace that has none.
+//! configuration that names a Genie space must not start a workspace that has none.
 
 use super::fields;
 use super::files::Merged;
@@ -9,19 +9,19 @@ use super::node::Value;
 use super::problem::Problems;
 
 /// The collections that are built.
-const BUILT: [&str; 7] = [
+const BUILT: [&str; 8] = [
     "workspace",
     "users",
     "service_principals",
     "groups",
     "secret_scopes",
+    "sql_warehouses",
     "registered_models",
     "serving_endpoints",
 ];
 
 /// The collections that are not, and what they are called.
-const NOT_YET: [(&str, &str); 6] = [
-    ("sql_warehouses", "SQL warehouses"),
+const NOT_YET: [(&str, &str); 5] = [
     ("vector_search_endpoints", "vector search endpoints"),
     ("vector_search_indexes", "vector search indexes"),
     ("genie_spaces", "Genie spaces"),

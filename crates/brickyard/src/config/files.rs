@@ -1,7 +1,7 @@
 //! From `--config` paths to one tree for each top-level key.
 //!
-//! A path is a file or a folder; of a folder, every `*.yaml` in name order (not of folders inside it: they hold
-//! agents and data). Files are merged by top-level key: lists are concatenated, maps are merged, and a scalar that
+//! A path is a file or a folder; of a folder, every `*.yaml` and `*.sql` in name order (not of folders inside it: they
+//! hold agents and data). Files are merged by top-level key: lists are concatenated, maps are merged, and a scalar that
 //! two files give differently is a problem that names both. Values keep the place they came from.
 
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::collections;
 use super::node::{self, Node, Value};
 use super::problem::{Place, Problem, Problems};
+use super::seed_files::{self, SeedFile};
 
 /// A configuration file larger than this is the wrong file.
 const LARGEST: u64 = 32 * 1024 * 1024;
@@ -18,6 +19,7 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 pub(super) struct Merged {
     pub files: Vec<PathBuf>,
     pub sections: Vec<(&'static str, Node)>,
+    pub seeds: Vec<SeedFile>,
 }
 
 impl Merged {
@@ -79,7 +81,11 @@ pub(super) fn load(paths: &[PathBuf], problems: &Problems) -> Merged {
             continue;
         }
         if let Some(text) = text(&file, problems) {
-            merged.add(&file.display().to_string(), &text, problems);
+            if is_sql(&file) {
+                merged.seeds.extend(seed_files::read(&file, &text, problems));
+            } else {
+                merged.add(&file.display().to_string(), &text, problems);
+            }
         }
         merged.files.push(file);
     }
@@ -98,7 +104,7 @@ fn expand(path: &Path, problems: &Problems) -> Vec<PathBuf> {
             return Vec::new();
         }
         Ok(about) if !about.is_dir() => {
-            return if accept(path, problems) { vec![path.to_owned()] } else { Vec::new() };
+            return vec![path.to_owned()];
         }
         Ok(_) => {}
     }
@@ -122,25 +128,16 @@ fn expand(path: &Path, problems: &Problems) -> Vec<PathBuf> {
             whole_file(
                 file,
                 problems,
-                "only *.yaml is read from a folder; rename it, or it would be left out silently",
+                "only *.yaml and *.sql are read from a folder; rename it, or it would be left out silently",
             );
         }
-        matches!(extension, Some("yaml" | "sql")) && accept(file, problems)
+        matches!(extension, Some("yaml" | "sql"))
     });
     files
 }
 
-/// Refuses what brickyard cannot do yet, by name.
-fn accept(file: &Path, problems: &Problems) -> bool {
-    let sql = file.extension().is_some_and(|extension| extension == "sql");
-    if sql {
-        whole_file(
-            file,
-            problems,
-            "brickyard does not stand in for SQL yet; move the file out of the configuration",
-        );
-    }
-    !sql
+fn is_sql(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "sql")
 }
 
 fn text(file: &Path, problems: &Problems) -> Option<String> {

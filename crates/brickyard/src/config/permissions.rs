@@ -30,6 +30,29 @@ impl EndpointPermission {
     }
 }
 
+/// What somebody may do with a SQL warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarehousePermission {
+    /// See it.
+    CanView,
+    /// See it and everybody's queries.
+    CanMonitor,
+    /// Run statements on it.
+    CanUse,
+    /// Change and delete it.
+    CanManage,
+}
+
+impl WarehousePermission {
+    /// The words of the API.
+    pub(super) const WORDS: [(&'static str, Self); 4] = [
+        ("CAN_VIEW", Self::CanView),
+        ("CAN_MONITOR", Self::CanMonitor),
+        ("CAN_USE", Self::CanUse),
+        ("CAN_MANAGE", Self::CanManage),
+    ];
+}
+
 /// One entry: who and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionEntry<L> {

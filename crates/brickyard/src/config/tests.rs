@@ -149,7 +149,7 @@ fn every_mistake_names_its_key_and_its_reason() {
         ("served_endpoints: []", "served_endpoints: unknown key; did you mean serving_endpoints?"),
         (
             "zzz: []",
-            "zzz: unknown key; known here: workspace, users, service_principals, groups, secret_scopes, registered_models, serving_endpoints, sql_warehouses, vector_search_endpoints, vector_search_indexes, genie_spaces, connections, database_instances",
+            "zzz: unknown key; known here: workspace, users, service_principals, groups, secret_scopes, sql_warehouses, registered_models, serving_endpoints, vector_search_endpoints, vector_search_indexes, genie_spaces, connections, database_instances",
         ),
         ("users: {}", "users: a list is needed here, not a map"),
         ("users: [5]", "users[0]: a map is needed here, not a number"),
@@ -266,9 +266,26 @@ fn every_mistake_names_its_key_and_its_reason() {
             "registered_models: [{name: m, versions: [{version: v1, source: /tmp}]}]",
             "registered_models[0].versions[0].version: \"v1\" is not a version: digits are needed",
         ),
+        ("sql_warehouses: [{name: demo}]", "sql_warehouses[0].id: missing"),
         (
-            "sql_warehouses: [{id: demo}]",
-            "sql_warehouses: brickyard does not stand in for SQL warehouses yet; remove them",
+            "sql_warehouses: [{id: a b}]",
+            "sql_warehouses[0].id: \"a b\" is not an id: 1 to 100 letters, digits, '_' and '-'",
+        ),
+        (
+            "sql_warehouses: [{id: a}, {id: a, name: b}]",
+            "sql_warehouses[1].id: the id a is taken; the first is c.yaml: sql_warehouses[0].id",
+        ),
+        (
+            "sql_warehouses: [{id: a}, {id: b, name: a}]",
+            "sql_warehouses[1].name: the name \"a\" is taken; the first is c.yaml: sql_warehouses[0].name",
+        ),
+        (
+            "sql_warehouses: [{id: a, cluster_size: Small}]",
+            "sql_warehouses[0].cluster_size: brickyard's warehouses have no cluster_size; remove it",
+        ),
+        (
+            "sql_warehouses: [{id: a, permissions: [{group_name: users, permission_level: CAN_QUERY}]}]",
+            "sql_warehouses[0].permissions[0].permission_level: \"CAN_QUERY\" is not one of CAN_VIEW, CAN_MONITOR, CAN_USE, CAN_MANAGE",
         ),
         ("genie_spaces: [{}]", "genie_spaces: brickyard does not stand in for Genie spaces yet; remove them"),
         (
@@ -346,14 +363,14 @@ fn files_are_merged_by_key_and_a_contradiction_names_both() {
 #[test]
 fn what_cannot_be_read_from_a_folder_is_said_and_not_skipped() {
     let folder = folder();
-    write(folder.path(), "a.sql", "CREATE TABLE x");
+    write(folder.path(), "a.sql", "SELECT 1;\nCREATE TABEL x");
     write(folder.path(), "b.yml", "users: []");
     fs::write(folder.path().join("c.yaml"), [0xff, 0xfe, 0x00]).expect("written");
     let missing = folder.path().join("missing");
     let error = load(&[folder.path().to_owned(), missing], &NoEnvironment).expect_err("bad").to_string();
     for part in [
-        "a.sql: brickyard does not stand in for SQL yet",
-        "b.yml: only *.yaml is read from a folder; rename it",
+        "a.sql:2:8: [PARSE_SYNTAX_ERROR]",
+        "b.yml: only *.yaml and *.sql are read from a folder; rename it",
         "c.yaml: is not UTF-8 (byte 0)",
         "missing: cannot be read: No such file",
     ] {

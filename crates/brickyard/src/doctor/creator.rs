@@ -1,5 +1,5 @@
 //! May the creator of each endpoint that serves this model do what the model declares? By the configuration alone:
-//! what somebody granted over the API is not known here.
+//! what somebody granted over the API is not known here. Warehouses, tables and functions: [`rights`](super::rights).
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(super) fn check(
     names
 }
 
-fn serves(entity: &ServedEntityConfig, dir: &Path) -> bool {
+pub(super) fn serves(entity: &ServedEntityConfig, dir: &Path) -> bool {
     match &entity.kind {
         ServedKind::Model { folder, .. } => {
             matches!((folder.canonicalize(), dir.canonicalize()), (Ok(one), Ok(other)) if one == other)

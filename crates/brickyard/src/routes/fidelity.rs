@@ -4,7 +4,10 @@
 //! **Rule:** a route that is not in a table does not exist. Each route file keeps its table beside its `routes` function,
 //! so that whoever adds a route sees both.
 
-use super::{brickyard_api, not_emulated, oidc, permissions, scim, secrets, token, well_known};
+use super::{
+    brickyard_api, not_emulated, oidc, permissions, scim, secrets, sql_statements, sql_warehouses, token,
+    unity_catalog, well_known,
+};
 
 /// How much of the real thing stands behind a route.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -49,7 +52,10 @@ pub static TABLES: &[Table] = &[
     scim::FIDELITY,
     secrets::FIDELITY,
     SERVING,
+    sql_statements::FIDELITY,
+    sql_warehouses::FIDELITY,
     token::FIDELITY,
+    unity_catalog::FIDELITY,
     well_known::FIDELITY,
 ];
 

@@ -2,8 +2,8 @@
 //! there is no such thing.
 //!
 //! Who asks comes first all the same: a token that is none is refused, and one whose scopes would not open the real API
-//! is refused in the real words. So an agent that forgot to declare `sql` learns that here, and learns with the scope
-//! that brickyard has no SQL yet.
+//! is refused in the real words. So an agent that forgot to declare `genie` learns that here, and learns with the scope
+//! that brickyard has no Genie yet.
 
 use std::sync::Arc;
 

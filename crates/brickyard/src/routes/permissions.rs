@@ -9,13 +9,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::get;
 use axum::{Json, Router};
 use brickyard_catalog::{
-    AccessEntry, AccessError, Action, Grant, GrantError, Grantee, ManagePermissions, Permit, ReadPermissions,
-    Securable, SecurableKind, family, permission_levels,
+    AccessEntry, AccessError, Grant, GrantError, Grantee, LevelAction, ManagePermissions, Permit,
+    ReadPermissions, Securable, SecurableKind, family, permission_levels,
 };
 use brickyard_store::CommitError;
 use brickyard_types::EndpointId;
@@ -36,11 +35,14 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
     ("PUT /api/2.0/permissions/{type}/{id}", Level::Real, SCOPE),
     ("PATCH /api/2.0/permissions/{type}/{id}", Level::Real, SCOPE),
     ("GET /api/2.0/permissions/{type}/{id}/permissionLevels", Level::Real, SCOPE),
-    ("ANY /api/2.0/permissions/sql/warehouses/{*rest}", Level::Refused, SCOPE),
+    ("GET /api/2.0/permissions/sql/warehouses/{id}", Level::Real, SCOPE),
+    ("PUT /api/2.0/permissions/sql/warehouses/{id}", Level::Real, SCOPE),
+    ("PATCH /api/2.0/permissions/sql/warehouses/{id}", Level::Real, SCOPE),
+    ("GET /api/2.0/permissions/sql/warehouses/{id}/permissionLevels", Level::Real, SCOPE),
 ];
 
 /// The types of the real API that brickyard has no objects of.
-const NOT_HERE: [&str; 29] = [
+const NOT_HERE: [&str; 28] = [
     "alerts",
     "alertsv2",
     "apps",
@@ -69,7 +71,6 @@ const NOT_HERE: [&str; 29] = [
     "supervisor-agents",
     "vector-search-endpoints",
     "vector-search-indexes",
-    "warehouses",
 ];
 
 /// The routes.
@@ -78,13 +79,25 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
     Router::new()
         .route("/api/2.0/permissions/{type}/{id}", get(read).put(set).patch(update))
         .route("/api/2.0/permissions/{type}/{id}/permissionLevels", get(levels))
-        .route("/api/2.0/permissions/sql/warehouses/{*rest}", any(warehouses))
+        .route("/api/2.0/permissions/sql/warehouses/{id}", get(read).put(set).patch(update))
+        .route("/api/2.0/permissions/sql/warehouses/{id}/permissionLevels", get(levels))
         .route_layer(from_fn_with_state(guarded, guard))
         .with_state(Arc::clone(workspace))
 }
 
 type Answer = Result<Json<Value>, ApiError>;
-type Named = Path<(String, String)>;
+
+/// The object that a path names: `/{type}/{id}`, or `/sql/warehouses/{id}`, the older name of `/warehouses/{id}`.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "type", default = "warehouses")]
+    kind: String,
+    id: String,
+}
+
+fn warehouses() -> String {
+    "warehouses".to_owned()
+}
 
 /// A list to set or to add.
 #[derive(Deserialize)]
@@ -100,7 +113,11 @@ struct WantedEntry {
     permission_level: Option<String>,
 }
 
-async fn read(State(workspace): State<Arc<Workspace>>, access: Access, Path((kind, id)): Named) -> Answer {
+async fn read(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(Named { kind, id }): Path<Named>,
+) -> Answer {
     let thing = find(&workspace, &kind, &id)?;
     let permit = reach(&workspace, &access, &id, ReadPermissions(thing.clone()))?;
     Ok(shown(&thing, &workspace.catalog.access_list(&permit)))
@@ -109,7 +126,7 @@ async fn read(State(workspace): State<Arc<Workspace>>, access: Access, Path((kin
 async fn set(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
-    Path((kind, id)): Named,
+    Path(Named { kind, id }): Path<Named>,
     StrictJson(wanted): StrictJson<Wanted>,
 ) -> Answer {
     change(&workspace, &access, &kind, &id, wanted, true).await
@@ -118,7 +135,7 @@ async fn set(
 async fn update(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
-    Path((kind, id)): Named,
+    Path(Named { kind, id }): Path<Named>,
     StrictJson(wanted): StrictJson<Wanted>,
 ) -> Answer {
     change(&workspace, &access, &kind, &id, wanted, false).await
@@ -144,7 +161,11 @@ async fn change(
     Ok(shown(&thing, &catalog.access_list_to_manage(&permit)))
 }
 
-async fn levels(State(workspace): State<Arc<Workspace>>, access: Access, Path((kind, id)): Named) -> Answer {
+async fn levels(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(Named { kind, id }): Path<Named>,
+) -> Answer {
     let thing = find(&workspace, &kind, &id)?;
     reach(&workspace, &access, &id, ReadPermissions(thing.clone()))?;
     let levels = permission_levels(thing.kind()).iter();
@@ -152,10 +173,6 @@ async fn levels(State(workspace): State<Arc<Workspace>>, access: Access, Path((k
         .map(|(level, description)| json!({"permission_level": level, "description": description}))
         .collect();
     Ok(Json(json!({ "permission_levels": levels })))
-}
-
-async fn warehouses(method: Method) -> ApiError {
-    ApiError::not_emulated(format_args!("{method} on the permissions of SQL warehouses"))
 }
 
 /// The object behind a path.
@@ -174,6 +191,10 @@ fn find(workspace: &Workspace, kind: &str, id: &str) -> Result<Securable, ApiErr
         (Some(SecurableKind::Tokens), "passwords") => {
             Err(ApiError::not_emulated("The permissions of authorization/passwords"))
         }
+        (Some(SecurableKind::SqlWarehouse), id) => {
+            let warehouse = workspace.warehouses.find(id).ok_or_else(|| nothing(id))?;
+            Ok(Securable::SqlWarehouse(warehouse))
+        }
         (Some(_), _) => Err(nothing(id)),
         (None, _) if NOT_HERE.contains(&kind) => {
             Err(ApiError::not_emulated(format_args!("The permissions API for {kind}")))
@@ -186,7 +207,7 @@ fn find(workspace: &Workspace, kind: &str, id: &str) -> Result<Securable, ApiErr
 }
 
 /// Permission to do `action`. The refusal of the catalog names the thing, which is not for everybody.
-fn reach<A: Action>(
+fn reach<A: LevelAction>(
     workspace: &Workspace,
     access: &Access,
     id: &str,
@@ -236,6 +257,7 @@ fn shown(thing: &Securable, list: &[AccessEntry]) -> Json<Value> {
         Securable::ServingEndpoint { id, .. } => format!("/serving-endpoints/{id}"),
         Securable::Tokens => "/authorization/tokens".to_owned(),
         // `find` makes no other.
+        Securable::SqlWarehouse(warehouse) => format!("/sql/warehouses/{}", warehouse.id),
         Securable::Workspace | Securable::SecretScope(_) => "/".to_owned(),
     };
     let mut items: Vec<(&Grantee, Map<String, Value>, Vec<Value>)> = Vec::new();

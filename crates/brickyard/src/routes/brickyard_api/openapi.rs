@@ -106,6 +106,10 @@ fn operation_id(method: &str, path: &str) -> String {
         id.push('_');
         id.push_str(part);
     }
+    // Databricks serves some routes with and without a slash at their end.
+    if path.len() > 1 && path.ends_with('/') {
+        id.push_str("_slash");
+    }
     id
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use brickyard_catalog::permissions::{self, Permissions};
+use brickyard_catalog::unity::{Unity, unity_principal_removed};
 use brickyard_identity::directory::{self, USERS};
 use brickyard_identity::{Directory, DirectoryError, IdentitySlots, NewUser};
 use brickyard_store::{Slot, Transaction};
@@ -74,7 +75,12 @@ impl Change<'_> {
     }
 
     /// Deletes a record, with all it holds and every right it has.
-    pub(super) fn remove(&mut self, id: PrincipalId, rights: Slot<Permissions>) -> Result<(), ApiError> {
+    pub(super) fn remove(
+        &mut self,
+        id: PrincipalId,
+        rights: Slot<Permissions>,
+        unity: Slot<Unity>,
+    ) -> Result<(), ApiError> {
         self.must_exist(id)?;
         match self.kind {
             Kind::Group => directory::delete_group(self.tx, self.slots, id),
@@ -82,6 +88,7 @@ impl Change<'_> {
         }
         .map_err(|error| refused(&error))?;
         permissions::principal_removed(self.tx, rights, id);
+        unity_principal_removed(self.tx, unity, id);
         Ok(())
     }
 

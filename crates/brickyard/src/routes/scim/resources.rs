@@ -99,8 +99,8 @@ pub(super) async fn remove(
 ) -> Answer {
     access.authorize(ManageDirectory(()))?;
     let id = known(kind, &id)?;
-    let rights = workspace.catalog.slot();
-    change(&workspace, kind, |mut change| change.remove(id, rights)).await?;
+    let (rights, unity) = (workspace.catalog.slot(), workspace.catalog.unity_slot());
+    change(&workspace, kind, |mut change| change.remove(id, rights, unity)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -1,0 +1,121 @@
+//! The engine: one statement in, one answer out, whatever protocol brought it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use brickyard_catalog::{Catalog, Trace};
+use brickyard_types::{Clock, Entropy};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use crate::error::SqlError;
+use crate::front;
+use crate::python_function::{PythonFunctions, PythonSettings};
+use crate::run::Run;
+use crate::session::{Parameter, Session};
+use crate::statement::Statement;
+
+/// What an engine is opened with.
+#[derive(Clone, Debug)]
+pub struct SqlOptions {
+    /// Managed tables live below it, one folder a table.
+    pub tables: PathBuf,
+    /// What relative paths in `read_files` and `LOCATION` start from; nothing outside it is read.
+    pub files: PathBuf,
+    /// Scratch space of the workers of Python functions.
+    pub run_dir: PathBuf,
+    /// The interpreter of Python functions; found on the `PATH` without.
+    pub python: Option<PathBuf>,
+    /// What all running statements may hold in memory together.
+    pub memory_bytes: usize,
+}
+
+/// The SQL engine of one workspace. Clones are handles to the same engine.
+#[derive(Clone)]
+pub struct Sql(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub catalog: Catalog,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub options: SqlOptions,
+    pub python: PythonFunctions,
+    pub runtime: Arc<RuntimeEnv>,
+    pub writers: crate::delta::Writers,
+}
+
+/// What a statement answers.
+pub struct Answer {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows. Dropping it stops the work.
+    pub rows: SendableRecordBatchStream,
+    /// Every decision that was taken on the way.
+    pub traces: Vec<Trace>,
+}
+
+impl Sql {
+    /// An engine over a workspace's catalog.
+    ///
+    /// # Errors
+    /// If its memory pool cannot be made.
+    pub fn open(
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: SqlOptions,
+    ) -> Result<Self, SqlError> {
+        let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let python = PythonFunctions::new(PythonSettings {
+            interpreter: options.python.clone(),
+            run_dir: options.run_dir.clone(),
+            ..PythonSettings::default()
+        });
+        Ok(Self(Arc::new(Inner {
+            catalog,
+            clock,
+            entropy,
+            options,
+            python,
+            runtime,
+            writers: crate::delta::Writers::default(),
+        })))
+    }
+
+    /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.
+    ///
+    /// # Errors
+    /// With the reason. The decisions up to it are in `traces`, also then.
+    pub async fn run(
+        &self,
+        session: &Session,
+        statement: &str,
+        parameters: &[Parameter],
+        traces: &mut Vec<Trace>,
+    ) -> Result<Answer, SqlError> {
+        let statement = crate::rewrite::identifiers(statement, parameters)?;
+        let parsed = front::parse_one(&statement)?;
+        self.run_parsed(session, parsed, parameters, traces).await
+    }
+
+    /// Runs one parsed statement.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_parsed(
+        &self,
+        session: &Session,
+        statement: Statement,
+        parameters: &[Parameter],
+        traces: &mut Vec<Trace>,
+    ) -> Result<Answer, SqlError> {
+        let run = Run::new(&self.0, session, parameters);
+        let answered = run.statement(statement).await;
+        traces.extend(run.into_traces());
+        let (schema, rows) = answered?;
+        Ok(Answer { schema, rows, traces: traces.clone() })
+    }
+}

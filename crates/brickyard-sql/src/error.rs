@@ -1,0 +1,156 @@
+//! Why a statement did not run, in Databricks' words: `[CONDITION] text SQLSTATE: 00000`.
+
+use brickyard_catalog::unity::UnityError;
+use brickyard_catalog::{DenialKind, Denied, Trace};
+use datafusion::error::DataFusionError;
+
+use crate::front::SyntaxError;
+use crate::python_function::PythonFunctionError;
+
+/// Why a statement did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// It is no statement, or one that is not supported.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// Somebody may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The catalog.
+    #[error(transparent)]
+    Unity(#[from] UnityError),
+    /// A condition of Databricks' list: `TABLE_OR_VIEW_NOT_FOUND`.
+    #[error("[{condition}] {message}")]
+    Condition {
+        /// The condition.
+        condition: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+        /// Five characters.
+        sql_state: &'static str,
+    },
+    /// The body of a Python function.
+    #[error(transparent)]
+    Python(#[from] PythonFunctionError),
+    /// Planning or running.
+    #[error(transparent)]
+    Engine(#[from] DataFusionError),
+    /// It was cancelled.
+    #[error("the statement was cancelled")]
+    Cancelled,
+}
+
+impl SqlError {
+    /// A condition of Databricks' list.
+    pub fn condition(condition: &'static str, sql_state: &'static str, message: impl Into<String>) -> Self {
+        Self::Condition { condition, message: message.into(), sql_state }
+    }
+
+    /// Something that is understood and not supported, by name.
+    pub fn unsupported(feature: impl std::fmt::Display) -> Self {
+        let message = format!("brickyard does not support {feature}.");
+        Self::condition("UNSUPPORTED_FEATURE", "0A000", message)
+    }
+
+    /// The five characters of the SQL standard.
+    pub fn sql_state(&self) -> &str {
+        match self {
+            Self::Syntax(error) => error.class.sql_state(),
+            Self::Denied(_) => "42501",
+            Self::Unity(error) => match error {
+                UnityError::AlreadyExists { .. } => "42P07",
+                UnityError::NotFound { .. } => "42P01",
+                UnityError::NotEmpty { .. } => "2BP01",
+                UnityError::NoSuchPrincipal { .. } => "42704",
+                UnityError::Name(_) => "42602",
+                UnityError::NotGrantable { .. } => "42809",
+                UnityError::Store(_) => "XX000",
+            },
+            Self::Condition { sql_state, .. } => sql_state,
+            Self::Python(_) => "39000",
+            Self::Engine(error) => engine_state(error),
+            Self::Cancelled => "HY008",
+        }
+    }
+
+    /// The text that a client sees. Of a refusal it is the one that Databricks gives inside a statement.
+    pub fn message(&self) -> String {
+        let state = self.sql_state();
+        match self {
+            Self::Syntax(error) => error.to_string(),
+            Self::Denied(denied) => match denied.kind() {
+                DenialKind::MissingPrivilege { .. } => format!(
+                    "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n{}. SQLSTATE: {state}",
+                    denied.message()
+                ),
+                _ => format!("PERMISSION_DENIED: {}.", denied.message()),
+            },
+            Self::Unity(error) => format!("[{}] {error}. SQLSTATE: {state}", unity_condition(error)),
+            Self::Condition { condition, message, .. } => {
+                format!("[{condition}] {message} SQLSTATE: {state}")
+            }
+            Self::Python(error) => error.to_string(),
+            Self::Engine(error) => {
+                format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error))
+            }
+            Self::Cancelled => "The statement was cancelled.".to_owned(),
+        }
+    }
+
+    /// The chain that was walked, of a refusal.
+    pub fn trace(&self) -> Option<&Trace> {
+        if let Self::Denied(denied) = self { Some(denied.trace()) } else { None }
+    }
+}
+
+fn unity_condition(error: &UnityError) -> &'static str {
+    use brickyard_catalog::unity::ObjectKind as K;
+    match error {
+        UnityError::Name(_) => "INVALID_IDENTIFIER",
+        UnityError::AlreadyExists { kind, .. } => match kind {
+            K::Table => "TABLE_OR_VIEW_ALREADY_EXISTS",
+            K::Schema => "SCHEMA_ALREADY_EXISTS",
+            K::Function => "ROUTINE_ALREADY_EXISTS",
+            K::Connection => "CONNECTION_ALREADY_EXISTS",
+            K::Catalog | K::Metastore => "CATALOG_ALREADY_EXISTS",
+        },
+        UnityError::NotFound { kind, .. } => match kind {
+            K::Table => "TABLE_OR_VIEW_NOT_FOUND",
+            K::Schema => "SCHEMA_NOT_FOUND",
+            K::Function => "ROUTINE_NOT_FOUND",
+            K::Connection => "CONNECTION_NOT_FOUND",
+            K::Catalog | K::Metastore => "CATALOG_NOT_FOUND",
+        },
+        UnityError::NotEmpty { .. } => "SCHEMA_NOT_EMPTY",
+        UnityError::NoSuchPrincipal { .. } => "PRINCIPAL_DOES_NOT_EXIST",
+        UnityError::NotGrantable { .. } => "PRIVILEGE_NOT_APPLICABLE",
+        UnityError::Store(_) => "INTERNAL_ERROR",
+    }
+}
+
+fn engine_state(error: &DataFusionError) -> &'static str {
+    match error.find_root() {
+        DataFusionError::SchemaError(..) => "42703",
+        DataFusionError::Plan(_) | DataFusionError::SQL(..) => "42000",
+        DataFusionError::NotImplemented(_) => "0A000",
+        DataFusionError::ResourcesExhausted(_) => "53200",
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
+        _ => "XX000",
+    }
+}
+
+fn engine_condition(error: &DataFusionError) -> &'static str {
+    match error.find_root() {
+        DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
+        DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
+        DataFusionError::NotImplemented(_) => "UNSUPPORTED_FEATURE",
+        DataFusionError::ResourcesExhausted(_) => "RESOURCE_EXHAUSTED",
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "EXECUTION_ERROR",
+        _ => "INTERNAL_ERROR",
+    }
+}
+
+/// The engine's text without its own prefixes and without where in its source it came from.
+fn plain(error: &DataFusionError) -> String {
+    error.find_root().strip_backtrace()
+}

@@ -1,0 +1,51 @@
+//! **The warehouse**: statements in, rows out, with every grant, row filter and column mask on the way.
+//!
+//! Floor 3, and the only crate that knows DataFusion.
+//!
+//! ```text
+//! text ─▶ front (parse) ─▶ Run: names -> objects -> authorize ─▶ plan with policies ─▶ optimise ─▶ rows
+//!                                            └─▶ Denied, with its trace
+//! ```
+//! Rules kept here:
+//!
+//! - **A table's rows come out of `relation.rs` only**, which takes the permit to read it and puts filter and masks
+//!   around it before anything is optimised. What is behind a filter is a leaf to the rest of the plan: no predicate,
+//!   statistic or error of a hidden row gets out.
+//! - **A plan belongs to one statement of one principal.** Nothing is cached across them.
+//! - **Definer's rights, invoker's identity**: a view or function reads with its owner's rights, and
+//!   `current_user()` inside it is whoever runs the statement.
+//! - **The door is independent of the protocol**: [`Sql::run`].
+
+mod arrow_types;
+mod barrier;
+mod change;
+mod definition;
+mod delta;
+mod engine;
+mod error;
+mod front;
+mod functions;
+mod grant;
+mod identity_functions;
+mod inline;
+mod planner;
+mod python_function;
+mod read_files;
+mod relation;
+mod rewrite;
+mod run;
+mod session;
+mod show;
+pub mod statement;
+mod use_statement;
+
+#[cfg(test)]
+mod promises;
+pub mod statements;
+pub mod warehouses;
+
+pub use engine::{Answer, Sql, SqlOptions};
+pub use error::SqlError;
+pub use front::{SyntaxError, parse, parse_one};
+pub use python_function::PythonFunctionError;
+pub use session::{Current, Parameter, Session, Speaker};

@@ -1,0 +1,51 @@
+//! Functions and views: the owner's rights, the invoker's identity.
+
+use super::workspace::Workspace;
+
+#[tokio::test]
+async fn a_function_reads_with_its_owners_rights_and_asks_as_its_invoker() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE TABLE main.private.pay (who STRING, pay INT);
+         INSERT INTO main.private.pay VALUES ('ana@x', 1), ('bob@x', 2);
+         CREATE FUNCTION main.sales.my_pay() RETURNS INT RETURN (
+             SELECT max(pay) FROM main.private.pay WHERE who = current_user());
+         CREATE FUNCTION main.sales.pay_of(who STRING) RETURNS TABLE (name STRING, pay INT) RETURN
+             SELECT p.who, p.pay FROM main.private.pay p WHERE p.who = pay_of.who;
+         CREATE FUNCTION main.sales.twice(x INT) RETURNS INT RETURN x * 2;
+         GRANT EXECUTE ON FUNCTION main.sales.my_pay TO `account users`;
+         GRANT EXECUTE ON FUNCTION main.sales.twice TO `account users`;
+         GRANT EXECUTE ON FUNCTION main.sales.pay_of TO `bob@x`;",
+    )
+    .await;
+    assert_eq!(w.ask(&w.ana, "SELECT main.sales.my_pay()").await.unwrap(), ["1"]);
+    assert_eq!(w.ask(&w.bob, "SELECT main.sales.my_pay()").await.unwrap(), ["2"]);
+    assert_eq!(w.ask(&w.ana, "SELECT main.sales.twice(main.sales.twice(3))").await.unwrap(), ["12"]);
+    let all = "SELECT main.sales.twice(amount) AS d FROM main.sales.orders ORDER BY d";
+    assert_eq!(w.ask(&w.ana, all).await.unwrap(), ["20", "40"]);
+    assert_eq!(w.ask(&w.bob, "SELECT * FROM main.sales.pay_of('ana@x')").await.unwrap(), ["ana@x|1"]);
+    let refused = w.ask(&w.ana, "SELECT * FROM main.sales.pay_of('ana@x')").await.unwrap_err();
+    assert!(refused.contains("EXECUTE on Routine or Model 'main.sales.pay_of'"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_function_that_calls_itself_is_refused() {
+    let w = Workspace::with_sales().await;
+    w.set_up("CREATE FUNCTION main.sales.a(x INT) RETURNS INT RETURN x").await;
+    w.set_up("CREATE FUNCTION main.sales.b(x INT) RETURNS INT RETURN main.sales.a(x)").await;
+    let _ = w
+        .ask(&w.ada, "CREATE OR REPLACE FUNCTION main.sales.a(x INT) RETURNS INT RETURN main.sales.b(x)")
+        .await;
+    let answer = w.ask(&w.ada, "SELECT main.sales.a(1)").await;
+    assert!(answer.is_err() || answer == Ok(vec!["1".to_owned()]), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_python_function_answers() {
+    let w = Workspace::with_sales().await;
+    w.set_up("CREATE FUNCTION main.sales.add(a BIGINT, b BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$ return a + b $$")
+        .await;
+    assert_eq!(w.ask(&w.ada, "SELECT main.sales.add(2, 40)").await.unwrap(), ["42"]);
+    let ids = "SELECT main.sales.add(id, 1) AS n FROM main.sales.orders ORDER BY n";
+    assert_eq!(w.ask(&w.ada, ids).await.unwrap(), ["2", "3"]);
+}

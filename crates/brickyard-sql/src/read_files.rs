@@ -1,0 +1,225 @@
+//! Files as rows: `read_files(..)`, and external tables over a folder.
+//!
+//! Paths start at the folder of files that the engine was opened with, and nothing outside it is read: not by `..`, not
+//! by an absolute path, not by a symbolic link, not by a URL. CSV files have a header unless `header => false` says
+//! otherwise (Databricks' own default is `false`, its examples say `true`; sample data has headers).
+//!
+//! Source: Databricks' SQL manual, "read_files table-valued function".
+
+mod options;
+mod paths;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use brickyard_catalog::unity::{Column, Object};
+use brickyard_types::SqlType;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::datasource::TableProvider;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::session_state::SessionState;
+
+use crate::arrow_types;
+use crate::delta;
+use crate::engine::Inner;
+use crate::error::SqlError;
+
+use options::{Format, Options};
+
+/// `read_files('path', format => 'csv', ..)`.
+pub(crate) async fn table(
+    inner: &Inner,
+    path: &str,
+    options: BTreeMap<String, String>,
+) -> Result<Arc<dyn TableProvider>, SqlError> {
+    if asks_for(&options, "delta") {
+        let folder = paths::folder(inner, path)?;
+        let columns = columns_of(&*delta::schema_at(inner, &folder).await?)?;
+        return delta::at(inner, &folder, &columns).await;
+    }
+    let files = paths::files(inner, path).await?;
+    let options = Options::read(&files, options)?;
+    let columns = match &options.schema {
+        Some(columns) => columns.clone(),
+        None => inferred(inner, &files, &options).await?,
+    };
+    let declared = options.schema.is_some();
+    as_columns(inner, files, &options, &columns, declared).await
+}
+
+/// An external table's raw rows, with exactly the declared columns and types. Nothing is filtered or masked.
+pub(crate) async fn external(inner: &Inner, object: &Object) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let Some(detail) = object.table() else { return Err(SqlError::unsupported("reading what is no table")) };
+    let Some(location) = &detail.location else {
+        let message = format!("The table {} has no location.", object.full_name);
+        return Err(SqlError::condition("INTERNAL_ERROR", "XX000", message));
+    };
+    let format = detail.format.as_deref().unwrap_or("DELTA");
+    if format.eq_ignore_ascii_case("delta") {
+        let folder = paths::folder(inner, location)?;
+        return delta::at(inner, &folder, &detail.columns).await;
+    }
+    let files = paths::files(inner, location).await?;
+    let options = Options::read(&files, with_format(&detail.options, format))?;
+    as_columns(inner, files, &options, &detail.columns, true).await
+}
+
+/// The columns of what is at a location, for an external table whose statement does not list them. Also checks that the
+/// location and the options can be read at all.
+pub(crate) async fn external_columns(
+    inner: &Inner,
+    location: &str,
+    format: &str,
+    options: &BTreeMap<String, String>,
+) -> Result<Vec<Column>, SqlError> {
+    if format.eq_ignore_ascii_case("delta") {
+        let folder = paths::folder(inner, location)?;
+        return columns_of(&*delta::schema_at(inner, &folder).await?);
+    }
+    let files = paths::files(inner, location).await?;
+    let options = Options::read(&files, with_format(options, format))?;
+    match &options.schema {
+        Some(columns) => Ok(columns.clone()),
+        None => inferred(inner, &files, &options).await,
+    }
+}
+
+fn asks_for(options: &BTreeMap<String, String>, format: &str) -> bool {
+    let mut said = options.iter().filter(|(name, _)| name.eq_ignore_ascii_case("format"));
+    said.any(|(_, value)| value.eq_ignore_ascii_case(format))
+}
+
+fn with_format(options: &BTreeMap<String, String>, format: &str) -> BTreeMap<String, String> {
+    let mut options = options.clone();
+    options.insert("format".to_owned(), format.to_lowercase());
+    options
+}
+
+/// What the files themselves look like.
+async fn inferred(inner: &Inner, files: &[PathBuf], options: &Options) -> Result<Vec<Column>, SqlError> {
+    let schema = file_schema(&delta::reading(inner), files, options).await?;
+    let mut columns = columns_of(&schema)?;
+    for column in &mut columns {
+        if column.data_type == SqlType::Void {
+            column.data_type = SqlType::String;
+        }
+        // Text files hold instants; there is no other way to write one.
+        if column.data_type == SqlType::TimestampNtz && options.format != Format::Parquet {
+            column.data_type = SqlType::Timestamp;
+        }
+        if !options.infer_types && options.format == Format::Csv {
+            column.data_type = SqlType::String;
+        }
+    }
+    Ok(columns)
+}
+
+async fn file_schema(
+    state: &SessionState,
+    files: &[PathBuf],
+    options: &Options,
+) -> Result<SchemaRef, SqlError> {
+    let listing = ListingOptions::new(file_format(options)).with_file_extension("");
+    let mut schema: Option<Schema> = None;
+    for file in files {
+        let next = listing.infer_schema(state, &url(file)?).await?;
+        schema = Some(match schema {
+            None => (*next).clone(),
+            Some(before) => merged(&before, &next),
+        });
+    }
+    Ok(Arc::new(schema.unwrap_or_else(Schema::empty)))
+}
+
+/// Columns of both, by name; a column whose types differ between files is text, or the wider number.
+fn merged(left: &Schema, right: &Schema) -> Schema {
+    let mut fields: Vec<Field> = left.fields().iter().map(|field| (**field).clone()).collect();
+    for field in right.fields() {
+        match fields.iter_mut().find(|known| known.name() == field.name()) {
+            None => fields.push((**field).clone()),
+            Some(known) if known.data_type() == field.data_type() => {}
+            Some(known) => {
+                let both = match (known.data_type(), field.data_type()) {
+                    (DataType::Null, other) | (other, DataType::Null) => other.clone(),
+                    (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
+                        DataType::Float64
+                    }
+                    _ => DataType::Utf8,
+                };
+                *known = Field::new(known.name(), both, true);
+            }
+        }
+    }
+    Schema::new(fields)
+}
+
+fn columns_of(schema: &Schema) -> Result<Vec<Column>, SqlError> {
+    let columns = schema.fields().iter().map(|field| {
+        let data_type = arrow_types::to_sql(field.data_type()).ok_or_else(|| {
+            SqlError::unsupported(format_args!("the type {} of column '{}'", field.data_type(), field.name()))
+        })?;
+        let name = field.name().clone();
+        Ok(Column { name, data_type, nullable: true, comment: None, mask: None, default: None })
+    });
+    columns.collect()
+}
+
+/// The files as these columns.
+async fn as_columns(
+    inner: &Inner,
+    files: Vec<PathBuf>,
+    options: &Options,
+    columns: &[Column],
+    declared: bool,
+) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let state = delta::reading(inner);
+    let mut schema = file_schema(&state, &files, options).await?;
+    if options.format == Format::Csv {
+        // A CSV file is text: it is read as that, and what a type cannot hold is NULL, as Databricks' `PERMISSIVE` mode
+        // has it. Declared columns take the fields in order, as in Spark.
+        let names = schema.fields().iter().enumerate().map(|(index, field)| match columns.get(index) {
+            Some(column) if declared => column.name.clone(),
+            _ if declared => format!("_extra_{index}"),
+            _ => field.name().clone(),
+        });
+        let fields: Vec<Field> = names.map(|name| Field::new(name, DataType::Utf8, true)).collect();
+        schema = Arc::new(Schema::new(fields));
+    }
+    let urls = files.iter().map(url).collect::<Result<Vec<_>, _>>()?;
+    let listing = ListingOptions::new(file_format(options)).with_file_extension("");
+    let config =
+        ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing).with_schema(schema);
+    let raw = Arc::new(ListingTable::try_new(config)?);
+    let lenient = options.format != Format::Parquet && !options.fail_fast;
+    Ok(Arc::new(delta::as_declared(raw, columns, lenient)?))
+}
+
+fn file_format(options: &Options) -> Arc<dyn FileFormat> {
+    match options.format {
+        Format::Parquet => Arc::new(ParquetFormat::default().with_force_view_types(false)),
+        Format::Json => Arc::new(JsonFormat::default().with_newline_delimited(!options.multi_line)),
+        Format::Csv => Arc::new(
+            CsvFormat::default()
+                .with_has_header(options.header)
+                .with_delimiter(options.delimiter)
+                .with_quote(options.quote)
+                .with_escape(options.escape)
+                .with_comment(options.comment)
+                .with_null_regex(options.null_regex.clone())
+                .with_newlines_in_values(options.multi_line)
+                .with_truncated_rows(true),
+        ),
+    }
+}
+
+/// A file as the listing takes it. Characters that mean something in patterns mean nothing here: patterns are resolved.
+fn url(file: &PathBuf) -> Result<ListingTableUrl, SqlError> {
+    let text = file.to_str().ok_or_else(|| paths::not_found(&file.to_string_lossy()))?;
+    let url = deltalake_core::table::builder::parse_table_uri(text).map_err(|_| paths::not_found(text))?;
+    Ok(ListingTableUrl::try_new(url, None)?)
+}

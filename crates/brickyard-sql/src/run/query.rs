@@ -1,0 +1,353 @@
+//! Queries: planned in rounds, with every policy and function body in place, before anything is optimised.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use brickyard_catalog::unity::{Object, ObjectKind, ObjectPath, Target, UnityError, UseParents};
+use brickyard_catalog::{Asker, family};
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, TableSource};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast;
+
+use crate::arrow_types::to_sql;
+use crate::error::SqlError;
+use crate::identity_functions;
+use crate::planner::{Loaded, Missing, Round, path_of};
+use crate::rewrite::{self, TableFunctionCall};
+use crate::run::{Rows, Run, rows_from};
+use crate::session::Current;
+use crate::statement::Statement;
+
+/// How deep views and functions may refer to each other.
+pub(crate) const DEEPEST: usize = 24;
+
+/// Whose rights names are resolved with, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s> {
+    pub asker: &'s Asker<'s>,
+    pub current: &'s Current,
+    pub depth: usize,
+}
+
+/// What is planned in a scope.
+pub(crate) enum Tree {
+    /// A query.
+    Query(Box<ast::Query>),
+    /// An expression over these columns.
+    Expression(Box<ast::Expr>, Arc<DFSchema>),
+}
+
+/// What came of it.
+pub(crate) enum Planned {
+    Query(LogicalPlan),
+    Expression(Expr),
+}
+
+impl Run<'_> {
+    /// The settings and built-in functions of one statement.
+    pub(crate) fn state(&self) -> SessionState {
+        self.built_state.get_or_init(|| self.build_state()).clone()
+    }
+
+    fn build_state(&self) -> SessionState {
+        let mut config = SessionConfig::new()
+            .with_information_schema(false)
+            .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+        let options = config.options_mut();
+        options.execution.parquet.schema_force_view_types = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.execution.time_zone = Some("UTC".to_owned());
+        let mut state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.sql.runtime))
+            .with_default_features()
+            .build();
+        crate::functions::register(&mut state);
+        state
+    }
+
+    /// A query of a scope, planned.
+    pub(crate) async fn plan_in(
+        &self,
+        asker: &Asker<'_>,
+        current: &Current,
+        query: &ast::Query,
+    ) -> Result<LogicalPlan, SqlError> {
+        let scope = Scope { asker, current, depth: 0 };
+        self.plan_scope_query(scope, query).await
+    }
+
+    pub(crate) async fn plan_scope_query(
+        &self,
+        scope: Scope<'_>,
+        query: &ast::Query,
+    ) -> Result<LogicalPlan, SqlError> {
+        match self.plan_tree(scope, Tree::Query(Box::new(query.clone()))).await? {
+            Planned::Query(plan) => Ok(plan),
+            Planned::Expression(_) => Err(SqlError::unsupported("an expression where a query is needed")),
+        }
+    }
+
+    /// An expression of a scope over the columns of `schema`, planned.
+    pub(crate) async fn plan_scope_expression(
+        &self,
+        scope: Scope<'_>,
+        expression: &ast::Expr,
+        schema: &Arc<DFSchema>,
+    ) -> Result<Expr, SqlError> {
+        match self
+            .plan_tree(scope, Tree::Expression(Box::new(expression.clone()), Arc::clone(schema)))
+            .await?
+        {
+            Planned::Expression(expr) => Ok(expr),
+            Planned::Query(_) => Err(SqlError::unsupported("a query where an expression is needed")),
+        }
+    }
+
+    /// Plans in rounds until nothing is missing, then puts function bodies in the place of their calls.
+    fn plan_tree<'f>(
+        &'f self,
+        scope: Scope<'f>,
+        mut tree: Tree,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Planned, SqlError>> + Send + 'f>> {
+        Box::pin(async move {
+            if scope.depth > DEEPEST {
+                return Err(SqlError::condition(
+                    "RECURSION_LIMIT_EXCEEDED",
+                    "42836",
+                    "Views, functions or policies refer to each other too deeply, or to themselves.",
+                ));
+            }
+            let calls = match &mut tree {
+                Tree::Query(query) => rewrite::prepare(&mut **query, self.parameters)?,
+                Tree::Expression(expression, _) => rewrite::prepare(&mut **expression, self.parameters)?,
+            };
+            let state = self.state();
+            let functions = self.statement_functions(scope.current);
+            let mut loaded = Loaded::default();
+            let find_function = |parts: &Vec<String>| {
+                let path = path_of(ObjectKind::Function, parts, scope.current)?;
+                self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
+            };
+            loop {
+                let round = Round {
+                    state: &state,
+                    loaded: &loaded,
+                    missing: parking_lot::Mutex::new(None),
+                    statement_functions: &functions,
+                    find_function: &find_function,
+                };
+                let planned = plan_once(&round, &tree);
+                let missing = round.missing.into_inner();
+                match (planned, missing) {
+                    (Ok(planned), _) => {
+                        return Ok(match planned {
+                            Planned::Query(plan) => Planned::Query(self.with_bodies(scope, plan).await?),
+                            Planned::Expression(expr) => {
+                                Planned::Expression(self.expression_with_bodies(scope, expr).await?)
+                            }
+                        });
+                    }
+                    (Err(_), Some(Missing::Table(parts))) => {
+                        let source = self.load_table(scope, &parts).await?;
+                        loaded.tables.insert(parts, source);
+                    }
+                    (Err(_), Some(Missing::TableFunction(index))) => {
+                        let Some(call) = calls.get(index) else {
+                            return Err(not_found("TABLE_OR_VIEW_NOT_FOUND", "table or view", "42P01", "?"));
+                        };
+                        let source = self.load_table_function(scope, call).await?;
+                        loaded.table_functions.insert(index, source);
+                    }
+                    (Err(error), None) => return Err(self.explained(scope, error)),
+                }
+            }
+        })
+    }
+
+    /// The planner's complaint about a function that does not exist, in Databricks' words.
+    fn explained(&self, _: Scope<'_>, error: datafusion::error::DataFusionError) -> SqlError {
+        let text = error.find_root().strip_backtrace();
+        if let Some(rest) = text.strip_prefix("Error during planning: Invalid function '") {
+            let name = rest.split('\'').next().unwrap_or_default();
+            return not_found("UNRESOLVED_ROUTINE", "routine", "42883", name);
+        }
+        error.into()
+    }
+
+    fn statement_functions(&self, current: &Current) -> HashMap<String, Arc<ScalarUDF>> {
+        let directory = self.sql.catalog.identity().directory();
+        let speaker = self.session.speaker().principal();
+        let all = identity_functions::of(&directory, speaker, current);
+        all.into_iter().map(|function| (function.name().to_owned(), function)).collect()
+    }
+
+    async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {
+        let path = crate::run::qualify(ObjectKind::Table, parts.to_vec(), scope.current)?;
+        let object = self.find(scope.asker, ObjectKind::Table, &path)?;
+        self.relation(scope, &object).await
+    }
+
+    async fn load_table_function(
+        &self,
+        scope: Scope<'_>,
+        call: &TableFunctionCall,
+    ) -> Result<Arc<dyn TableSource>, SqlError> {
+        let mut arguments = Vec::with_capacity(call.arguments.len());
+        for (name, expression) in &call.arguments {
+            arguments.push((name.clone(), self.constant(expression)?));
+        }
+        if call.name == ["read_files"] {
+            return self.read_files(scope, arguments).await;
+        }
+        let path = crate::run::qualify(ObjectKind::Function, call.name.clone(), scope.current)?;
+        let object = self.find(scope.asker, ObjectKind::Function, &path)?;
+        self.table_function(scope, &object, arguments).await
+    }
+
+    /// The object behind a path, for whoever asks.
+    ///
+    /// # Errors
+    /// If there is none. What is above it is looked at first: who may not look into a schema is told so, whether or
+    /// not the object is there.
+    pub(crate) fn find(
+        &self,
+        asker: &Asker<'_>,
+        kind: ObjectKind,
+        path: &ObjectPath,
+    ) -> Result<Arc<Object>, SqlError> {
+        let unity = self.sql.catalog.unity();
+        if let Some(object) = unity.find(kind, path) {
+            return Ok(Arc::clone(object));
+        }
+        let mut above = brickyard_catalog::unity::ObjectId::METASTORE;
+        for (kind, part) in [ObjectKind::Catalog, ObjectKind::Schema].into_iter().zip(path.parents()) {
+            let Some(object) = unity.child(above, kind, part) else {
+                let name = path.parts()[..=usize::from(kind == ObjectKind::Schema)].join(".");
+                return Err(UnityError::NotFound { kind, name }.into());
+            };
+            self.authorize_as(asker, UseParents(Target::new(object.reference(), &family::SQL_STATEMENTS)))?;
+            above = object.id;
+        }
+        if kind == ObjectKind::Table {
+            return Err(not_found("TABLE_OR_VIEW_NOT_FOUND", "table or view", "42P01", &path.to_string()));
+        }
+        Err(UnityError::NotFound { kind, name: path.to_string() }.into())
+    }
+
+    /// A constant expression's value.
+    pub(crate) fn constant(&self, expression: &ast::Expr) -> Result<ScalarValue, SqlError> {
+        use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+        let mut expression = expression.clone();
+        rewrite::prepare(&mut expression, self.parameters)?;
+        let state = self.state();
+        let functions = self.statement_functions(&self.current());
+        let loaded = Loaded::default();
+        let round = Round {
+            state: &state,
+            loaded: &loaded,
+            missing: parking_lot::Mutex::new(None),
+            statement_functions: &functions,
+            find_function: &|_| None,
+        };
+        let empty = DFSchema::empty();
+        let planner = SqlToRel::new_with_options(&round, parser_options());
+        let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
+        let context = datafusion::logical_expr::simplify::SimplifyContext::builder()
+            .with_config_options(Arc::clone(state.config_options()))
+            .build();
+        let simplifier = ExprSimplifier::new(context);
+        let simplified = simplifier.coerce(expr, &empty).and_then(|expr| simplifier.simplify(expr))?;
+        match simplified {
+            Expr::Literal(value, _) => Ok(value),
+            other => Err(SqlError::condition(
+                "NON_FOLDABLE_ARGUMENT",
+                "42K08",
+                format!("A constant is needed here, not {other}."),
+            )),
+        }
+    }
+
+    /// A constant expression's text.
+    pub(crate) fn constant_text(&self, expression: &ast::Expr) -> Result<String, SqlError> {
+        let value = self.constant(expression)?;
+        match value.try_as_str().flatten() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(SqlError::condition(
+                "NOT_A_CONSTANT_STRING",
+                "42601",
+                "IDENTIFIER takes a string that is not NULL.",
+            )),
+        }
+    }
+
+    /// `EXPLAIN`: the plan, in which what is behind a policy is one opaque line.
+    pub(crate) async fn explain(&self, statement: Statement) -> Result<Rows, SqlError> {
+        let Statement::Query(query) = statement else {
+            return Err(SqlError::unsupported("EXPLAIN of anything but a query"));
+        };
+        let plan = self.plan_query(&query).await?;
+        let state = self.state();
+        let physical = state.create_physical_plan(&plan).await?;
+        let shown = datafusion::physical_plan::displayable(physical.as_ref()).indent(false).to_string();
+        let text = format!("== Physical Plan ==\n{shown}");
+        let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(StringArray::from(vec![text]))])
+            .map_err(datafusion::error::DataFusionError::from)?;
+        Ok(rows_from(schema, vec![batch]))
+    }
+
+    /// `DESCRIBE QUERY`: its columns.
+    pub(crate) async fn describe_query(&self, query: &ast::Query) -> Result<Rows, SqlError> {
+        let plan = self.plan_query(query).await?;
+        let fields = plan.schema().fields();
+        let names: Vec<_> = fields.iter().map(|field| field.name().clone()).collect();
+        let types: Vec<_> = fields
+            .iter()
+            .map(|field| {
+                to_sql(field.data_type()).map_or_else(|| field.data_type().to_string(), |sql| sql.to_string())
+            })
+            .collect();
+        let comments: StringArray = fields.iter().map(|_| None::<&str>).collect();
+        let text = |name: &str| Field::new(name, DataType::Utf8, true);
+        let schema = Arc::new(Schema::new(vec![text("col_name"), text("data_type"), text("comment")]));
+        let columns: Vec<datafusion::arrow::array::ArrayRef> =
+            vec![Arc::new(StringArray::from(names)), Arc::new(StringArray::from(types)), Arc::new(comments)];
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+            .map_err(datafusion::error::DataFusionError::from)?;
+        Ok(rows_from(schema, vec![batch]))
+    }
+}
+
+pub(crate) fn not_found(condition: &'static str, what: &str, state: &'static str, name: &str) -> SqlError {
+    SqlError::condition(
+        condition,
+        state,
+        format!(
+            "The {what} `{}` cannot be found. Verify the spelling and correctness of the schema and catalog.",
+            name.replace('.', "`.`")
+        ),
+    )
+}
+
+fn parser_options() -> ParserOptions {
+    ParserOptions::new().with_map_string_types_to_utf8view(false)
+}
+
+fn plan_once(round: &Round<'_>, tree: &Tree) -> datafusion::error::Result<Planned> {
+    let planner = SqlToRel::new_with_options(round, parser_options());
+    match tree {
+        Tree::Query(query) => {
+            planner.sql_statement_to_plan(ast::Statement::Query(query.clone())).map(Planned::Query)
+        }
+        Tree::Expression(expression, schema) => {
+            let planned = planner.sql_to_expr((**expression).clone(), schema, &mut PlannerContext::new());
+            planned.map(Planned::Expression)
+        }
+    }
+}

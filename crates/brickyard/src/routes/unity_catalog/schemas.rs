@@ -1,0 +1,77 @@
+//! `/schemas`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use brickyard_catalog::family;
+use brickyard_catalog::unity::{Detail, ObjectKind};
+use serde_json::Value;
+
+use super::change::{Wanted, change, drop_it, make};
+use super::lookup::{create_in, find, manage, see};
+use super::paging::{Page, Sent, asked, needed};
+use super::wire::item;
+use super::{Answer, done, listed, paged};
+use crate::access::Access;
+use crate::http::json::Json as StrictJson;
+use crate::workspace::Workspace;
+
+const KIND: ObjectKind = ObjectKind::Schema;
+
+pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access, sent: Sent) -> Answer {
+    let asked = asked(sent)?;
+    let page = Page::by_max_results(&asked)?;
+    let catalog = needed("catalog_name", asked.catalog_name.as_ref())?;
+    let catalog = find(&workspace, &access, ObjectKind::Catalog, catalog, &family::UC_CATALOGS)?;
+    let (items, next) = listed(&workspace, &access, catalog.id, KIND, &page);
+    let items: Vec<Value> = items.iter().map(|object| item(&workspace, object)).collect();
+    Ok(paged("schemas", items, next))
+}
+
+pub(super) async fn read(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(name): Path<String>,
+) -> Answer {
+    let object = see(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?;
+    Ok(Json(item(&workspace, &object)))
+}
+
+pub(super) async fn create(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    StrictJson(wanted): StrictJson<Wanted>,
+) -> Answer {
+    needed("name", wanted.name.as_ref())?;
+    let catalog = needed("catalog_name", wanted.catalog_name.as_ref())?;
+    let catalog = find(&workspace, &access, ObjectKind::Catalog, catalog, &family::UC_WRITE)?;
+    let permit = create_in(&access, catalog.reference(), KIND, &family::UC_WRITE)?;
+    wanted.nothing_else(&[])?;
+    let made = make(&workspace, &permit, wanted, Detail::Schema).await?;
+    Ok(Json(item(&workspace, &made)))
+}
+
+pub(super) async fn update(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(name): Path<String>,
+    StrictJson(wanted): StrictJson<Wanted>,
+) -> Answer {
+    let (before, permit) = manage(&workspace, &access, KIND, &name, &family::UC_WRITE)?;
+    wanted.nothing_else(&[])?;
+    let after = change(&workspace, &permit, &before, wanted, None).await?;
+    Ok(Json(item(&workspace, &after)))
+}
+
+pub(super) async fn delete(
+    State(workspace): State<Arc<Workspace>>,
+    access: Access,
+    Path(name): Path<String>,
+    sent: Sent,
+) -> Answer {
+    let force = asked(sent)?.force.unwrap_or(false);
+    let (_, permit) = manage(&workspace, &access, KIND, &name, &family::UC_WRITE)?;
+    drop_it(&workspace, &permit, force).await?;
+    Ok(done())
+}
