@@ -10,7 +10,7 @@ mod options;
 mod paths;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use brickyard_catalog::unity::{Column, Object};
@@ -190,7 +190,7 @@ async fn as_columns(
         let fields: Vec<Field> = names.map(|name| Field::new(name, DataType::Utf8, true)).collect();
         schema = Arc::new(Schema::new(fields));
     }
-    let urls = files.iter().map(url).collect::<Result<Vec<_>, _>>()?;
+    let urls = files.iter().map(|file| url(file)).collect::<Result<Vec<_>, _>>()?;
     let listing = ListingOptions::new(file_format(options)).with_file_extension("");
     let config =
         ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing).with_schema(schema);
@@ -218,7 +218,7 @@ fn file_format(options: &Options) -> Arc<dyn FileFormat> {
 }
 
 /// A file as the listing takes it. Characters that mean something in patterns mean nothing here: patterns are resolved.
-fn url(file: &PathBuf) -> Result<ListingTableUrl, SqlError> {
+fn url(file: &Path) -> Result<ListingTableUrl, SqlError> {
     let text = file.to_str().ok_or_else(|| paths::not_found(&file.to_string_lossy()))?;
     let url = deltalake_core::table::builder::parse_table_uri(text).map_err(|_| paths::not_found(text))?;
     Ok(ListingTableUrl::try_new(url, None)?)
