@@ -86,7 +86,7 @@ def test_the_connector_reads_rows_of_every_kind(brickyard: Brickyard, warehouse:
 def test_the_connector_tells_what_is_wrong_with_a_statement(brickyard: Brickyard, warehouse: str):
     with connection(brickyard, warehouse) as connected, connected.cursor() as cursor:
         with pytest.raises(sql.exc.ServerOperationError, match="nothing_here"):
-            cursor.execute("SELECT * FROM nothing_here")
+            cursor.execute("SELECT * FROM main.sales.nothing_here")
 
 
 def test_a_warehouse_is_stopped_and_started_and_given_away(brickyard: Brickyard, warehouse: str):
