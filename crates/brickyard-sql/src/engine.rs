@@ -126,12 +126,13 @@ fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     let options = config.options_mut();
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.enable_ansi_mode = true;
     options.execution.time_zone = Some("UTC".to_owned());
-    let mut state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .build();
+    let mut builder =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    let planners = builder.expr_planners().take();
+    *builder.expr_planners() = Some(crate::spark::planner::first(planners));
+    let mut state = builder.build();
     crate::functions::register(&mut state);
     state
 }

@@ -36,6 +36,7 @@ mod rewrite;
 mod run;
 mod session;
 mod show;
+mod spark;
 pub mod statement;
 mod use_statement;
 

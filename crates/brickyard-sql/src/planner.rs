@@ -17,10 +17,12 @@ use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, Expr, HigherOrderUDF, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, TableSource, TypeSignature, Volatility, WindowUDF,
 };
+use datafusion::sql::sqlparser::ast;
 use parking_lot::Mutex;
 
 use crate::arrow_types::to_arrow;
 use crate::rewrite::TABLE_FUNCTION;
+use crate::spark::clauses::Sort;
 
 /// What planning missed.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +52,23 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
+    /// What a called function is.
+    pub(crate) fn sort(&self, call: &ast::Function) -> Sort {
+        let name = crate::rewrite::parts(&call.name).join(".");
+        let special = matches!(name.as_str(), "unnest" | "unnest_outer" | "make_map" | "map");
+        if special || self.state.higher_order_functions().contains_key(&name) {
+            Sort::Nameless
+        } else if self.get_function_meta(&name).is_some() {
+            Sort::Scalar
+        } else if self.state.window_functions().contains_key(&name)
+            && !self.state.aggregate_functions().contains_key(&name)
+        {
+            Sort::Window
+        } else {
+            Sort::Other
+        }
+    }
+
     fn miss(&self, missing: Missing) -> DataFusionError {
         let mut slot = self.missing.lock();
         if slot.is_none() {

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::SqlError;
 use crate::session::Parameter;
+use crate::spark::{calls, literals};
 
 /// The relation that stands for the n-th table function of a query.
 pub(crate) const TABLE_FUNCTION: &str = "__table_function_";
@@ -65,7 +66,27 @@ pub(crate) fn parts(name: &ObjectName) -> Vec<String> {
 impl VisitorMut for Rewrite<'_> {
     type Break = SqlError;
 
+    fn post_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<SqlError> {
+        literals::unmark_query(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<SqlError> {
+        literals::unmark_select(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        literals::mark(expr);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<SqlError> {
+        for item in &mut select.projection {
+            if let Some(named) = generated(item) {
+                *item = named;
+            }
+        }
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => fold(alias),
@@ -77,6 +98,7 @@ impl VisitorMut for Rewrite<'_> {
     }
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<SqlError> {
+        calls::minus(&mut query.body);
         if let Some(with) = &mut query.with {
             for table in &mut with.cte_tables {
                 fold(&mut table.alias.name);
@@ -141,6 +163,9 @@ impl VisitorMut for Rewrite<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if let Err(error) = calls::rewrite(expr) {
+            return ControlFlow::Break(error);
+        }
         match expr {
             Expr::Identifier(ident) => fold(ident),
             Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(fold),
@@ -167,6 +192,33 @@ impl VisitorMut for Rewrite<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The rows that `explode` makes are called `col`.
+fn generated(item: &SelectItem) -> Option<SelectItem> {
+    let SelectItem::UnnamedExpr(Expr::Function(function)) = item else { return None };
+    let name = parts(&function.name);
+    let generates = matches!(name.as_slice(), [one] if matches!(one.as_str(), "explode" | "explode_outer"));
+    generates.then(|| SelectItem::ExprWithAlias {
+        expr: Expr::Function(function.clone()),
+        alias: Ident::new("col"),
+    })
+}
+
+/// Calls a name that was written without brackets, where no column has it.
+pub(crate) fn call_bare<T: VisitMut>(tree: &mut T, name: &str) {
+    struct Caller<'a>(&'a str);
+    impl VisitorMut for Caller<'_> {
+        type Break = ();
+
+        fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if matches!(expr, Expr::Identifier(ident) if ident.value == self.0) {
+                *expr = calls::bare_call(self.0);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = tree.visit(&mut Caller(name));
 }
 
 fn fold_alias(alias: &mut ast::TableAlias) {

@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, TableSource};
-use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
@@ -20,6 +20,7 @@ use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
 use crate::session::Current;
+use crate::spark::{calls, clauses};
 use crate::statement::Statement;
 
 /// How deep views and functions may refer to each other.
@@ -116,6 +117,7 @@ impl Run<'_> {
             let state = self.state();
             let functions = self.statement_functions(scope.current);
             let mut loaded = Loaded::default();
+            let mut called: Vec<&str> = Vec::new();
             let find_function = |parts: Vec<String>| {
                 let path = crate::run::qualify(ObjectKind::Function, parts, scope.current).ok()?;
                 self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
@@ -128,6 +130,12 @@ impl Run<'_> {
                     statement_functions: &functions,
                     find_function: &find_function,
                 };
+                match &tree {
+                    Tree::Query(query) => clauses::check(&**query, &|call| round.sort(call))?,
+                    Tree::Expression(expression, _) => {
+                        clauses::check(&**expression, &|call| round.sort(call))?;
+                    }
+                }
                 let planned = plan_once(&round, &tree);
                 let missing = round.missing.into_inner();
                 match (planned, missing) {
@@ -150,7 +158,15 @@ impl Run<'_> {
                         let source = self.load_table_function(scope, call).await?;
                         loaded.table_functions.insert(index, source);
                     }
-                    (Err(error), None) => return Err(explained(error)),
+                    (Err(error), None) => {
+                        let bare = bare_name(&error).filter(|name| !called.contains(name));
+                        let Some(bare) = bare else { return Err(explained(error)) };
+                        match &mut tree {
+                            Tree::Query(query) => rewrite::call_bare(&mut **query, bare),
+                            Tree::Expression(expression, _) => rewrite::call_bare(&mut **expression, bare),
+                        }
+                        called.push(bare);
+                    }
                 }
             }
         })
@@ -231,6 +247,7 @@ impl Run<'_> {
             statement_functions: &functions,
             find_function: &|_| None,
         };
+        clauses::check(&expression, &|call| round.sort(call))?;
         let empty = DFSchema::empty();
         let planner = SqlToRel::new_with_options(&round, parser_options());
         let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
@@ -321,8 +338,27 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
     error.into()
 }
 
+/// The name without brackets that is no column, and may be a call.
+fn bare_name(error: &datafusion::error::DataFusionError) -> Option<&'static str> {
+    use datafusion::common::SchemaError;
+    use datafusion::error::DataFusionError;
+    match error.find_root() {
+        DataFusionError::SchemaError(inner, _) => match &**inner {
+            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => {
+                calls::BARE.into_iter().find(|name| *name == field.name)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn parser_options() -> ParserOptions {
-    ParserOptions::new().with_map_string_types_to_utf8view(false)
+    ParserOptions::new()
+        .with_map_string_types_to_utf8view(false)
+        .with_parse_float_as_decimal(true)
+        // Ascending, NULL is first.
+        .with_default_null_ordering(NullOrdering::NullsMin)
 }
 
 fn plan_once(round: &Round<'_>, tree: &Tree) -> datafusion::error::Result<Planned> {

@@ -35,6 +35,7 @@ fn written_item(item: &ast::SelectItem) -> Option<String> {
             ast::Value::SingleQuotedString(text) => Some(text.clone()),
             other => Some(other.to_string()),
         },
+        ast::SelectItem::UnnamedExpr(expr) => Some(expr.to_string()),
         _ => None,
     }
 }

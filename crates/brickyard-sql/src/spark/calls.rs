@@ -1,0 +1,524 @@
+//! Functions of Spark that DataFusion has under another name or in another shape, and operators that are calls here.
+//!
+//! A call that is replaced by an expression takes no `FILTER`, `OVER` or `DISTINCT`: those are refused by name.
+
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr,
+    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, Value,
+};
+
+use super::{datetime_pattern, json_path};
+use crate::error::SqlError;
+
+/// The same function under another name.
+const RENAMED: [(&str, &str); 24] = [
+    ("any", "bool_or"),
+    ("approx_count_distinct", "approx_distinct"),
+    ("every", "bool_and"),
+    ("exists", "array_any_match"),
+    ("explode", "unnest"),
+    ("explode_outer", "unnest_outer"),
+    ("filter", "array_filter"),
+    ("first", "first_value"),
+    ("getdate", "now"),
+    ("iff", "if"),
+    ("last", "last_value"),
+    ("lcase", "lower"),
+    ("len", "length"),
+    ("listagg", "string_agg"),
+    ("percentile", "percentile_cont"),
+    ("sequence", "generate_series"),
+    ("sign", "signum"),
+    ("some", "bool_or"),
+    ("std", "stddev"),
+    ("transform", "array_transform"),
+    ("ucase", "upper"),
+    ("unix_timestamp", "to_unixtime"),
+    ("variance", "var_samp"),
+    ("curdate", "current_date"),
+];
+
+/// Fields of a date or time that are functions.
+const FIELDS: [(&str, &str); 11] = [
+    ("year", "year"),
+    ("month", "month"),
+    ("day", "day"),
+    ("dayofmonth", "day"),
+    ("quarter", "quarter"),
+    ("hour", "hour"),
+    ("minute", "minute"),
+    ("second", "second"),
+    ("dayofweek", "dayofweek"),
+    ("dayofyear", "doy"),
+    ("weekofyear", "week"),
+];
+
+/// The names that SQL writes without brackets, unless a column is called so.
+pub(crate) const BARE: [&str; 9] = [
+    "current_user",
+    "session_user",
+    "user",
+    "current_catalog",
+    "current_schema",
+    "current_database",
+    "current_date",
+    "current_timestamp",
+    "now",
+];
+
+/// Rewrites one node, before what is in it is looked at.
+pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
+    match expr {
+        Expr::Function(function) => {
+            if let Some(replaced) = call(function)? {
+                *expr = replaced;
+            }
+        }
+        Expr::JsonAccess { value, path } => {
+            let Some(path) = json_path::of_colon(&path.path) else {
+                return Err(SqlError::unsupported(format_args!("a path behind a colon like {expr}")));
+            };
+            *expr = function("get_json_object", vec![(**value).clone(), text(path)]);
+        }
+        Expr::Cast { data_type, .. } => time_zone(data_type),
+        Expr::TypedString(typed) => time_zone(&mut typed.data_type),
+        Expr::CompoundFieldAccess { root, access_chain } => fields_of(root, access_chain),
+        Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => like_any(expr)?,
+        Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } if is_all(pattern).is_some() => {
+            like_any(expr)?
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `MINUS` is `EXCEPT`.
+pub(crate) fn minus(body: &mut SetExpr) {
+    if let SetExpr::SetOperation { op, left, right, .. } = body {
+        if *op == SetOperator::Minus {
+            *op = SetOperator::Except;
+        }
+        minus(left);
+        minus(right);
+    }
+}
+
+/// A name without brackets, called.
+pub(crate) fn bare_call(name: &str) -> Expr {
+    function(name, Vec::new())
+}
+
+/// `TIMESTAMP` is an instant; `TIMESTAMP_NTZ` is none.
+fn time_zone(data_type: &mut DataType) {
+    match data_type {
+        DataType::Timestamp(precision, TimezoneInfo::None) => {
+            *data_type = DataType::Timestamp(*precision, TimezoneInfo::WithTimeZone);
+        }
+        DataType::TimestampNtz(precision) => {
+            *data_type = DataType::Timestamp(*precision, TimezoneInfo::WithoutTimeZone);
+        }
+        _ => {}
+    }
+}
+
+/// `f(x).a` and `x[0].a`: a name behind a value is a field of it.
+fn fields_of(root: &Expr, chain: &mut [AccessExpr]) {
+    let mut of_value = !matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    for access in chain {
+        match access {
+            AccessExpr::Dot(field) if of_value => {
+                if let Expr::Identifier(name) = field {
+                    *field = text(name.value.clone());
+                }
+            }
+            AccessExpr::Dot(_) => {}
+            AccessExpr::Subscript(Subscript::Index { .. } | Subscript::Slice { .. }) => of_value = true,
+        }
+    }
+}
+
+fn is_all(pattern: &Expr) -> Option<&Function> {
+    match pattern {
+        Expr::Function(function) if name_of(function).as_deref() == Some("all") => Some(function),
+        _ => None,
+    }
+}
+
+/// `x LIKE ANY (a, b)` is `x LIKE a OR x LIKE b`, and `ALL` is `AND`. `NOT` belongs to each of them.
+fn like_any(expr: &mut Expr) -> Result<(), SqlError> {
+    let unsupported = || SqlError::unsupported("LIKE ANY and LIKE ALL without a list of patterns");
+    let (Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. }) = &*expr else { return Ok(()) };
+    let (patterns, op) = match (&**pattern, any) {
+        (Expr::Tuple(patterns), true) => (patterns.clone(), BinaryOperator::Or),
+        (Expr::Nested(one), true) => (vec![(**one).clone()], BinaryOperator::Or),
+        (Expr::Function(all), false) => (plain(all).ok_or_else(unsupported)?, BinaryOperator::And),
+        _ => return Err(unsupported()),
+    };
+    let compared = patterns.into_iter().map(|one| {
+        let mut compared = expr.clone();
+        if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut compared {
+            *any = false;
+            **pattern = one;
+        }
+        compared
+    });
+    let joined = compared.reduce(|left, right| binary(left, op.clone(), right));
+    *expr = Expr::Nested(Box::new(joined.ok_or_else(unsupported)?));
+    Ok(())
+}
+
+fn name_of(function: &Function) -> Option<String> {
+    match function.name.0.as_slice() {
+        [one] => one.as_ident().map(|ident| ident.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+/// The arguments, if there is nothing else in the brackets.
+fn plain(function: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+        return None;
+    }
+    (list.args.iter())
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
+    let Some(name) = name_of(function) else { return Ok(None) };
+    let Some(args) = plain(function) else {
+        rename(function, &name);
+        return Ok(None);
+    };
+    if let Some(replaced) = aggregate(function, &name, &args)? {
+        return Ok(replaced);
+    }
+    let Some(replaced) = value(&name, &args)? else {
+        rename(function, &name);
+        return Ok(None);
+    };
+    let clauses = function.filter.is_some()
+        || function.over.is_some()
+        || function.null_treatment.is_some()
+        || !function.within_group.is_empty();
+    if clauses {
+        return Err(SqlError::unsupported(format_args!(
+            "FILTER, OVER, WITHIN GROUP and IGNORE NULLS with {name}, which is no aggregate function"
+        )));
+    }
+    Ok(Some(replaced))
+}
+
+fn rename(function: &mut Function, name: &str) {
+    if let Some((_, here)) = RENAMED.iter().find(|(spark, _)| *spark == name) {
+        function.name = ObjectName::from(vec![Ident::new(*here)]);
+    }
+}
+
+/// Aggregates that change in place, so that their `FILTER` and `OVER` stay. `Some(None)`: done.
+#[allow(clippy::option_option)] // unknown, changed in place, and replaced are three things
+fn aggregate(function: &mut Function, name: &str, args: &[Expr]) -> Result<Option<Option<Expr>>, SqlError> {
+    match (name, args) {
+        ("count_if", [condition]) => {
+            let counted = case(vec![(condition.clone(), number("1"))], None);
+            (function.name, function.args) = (named("count"), list(vec![counted]));
+        }
+        ("max_by" | "min_by", [value, by]) => {
+            if function.over.is_some() {
+                return Err(SqlError::unsupported(format_args!("{name} with OVER")));
+            }
+            let known = Expr::IsNotNull(Box::new(by.clone()));
+            function.filter = Some(Box::new(match function.filter.take() {
+                Some(filter) => binary(*filter, BinaryOperator::And, known),
+                None => known,
+            }));
+            function.name = named("first_value");
+            function.args = list(vec![value.clone()]);
+            if let FunctionArguments::List(list) = &mut function.args {
+                let order = OrderByExpr {
+                    expr: by.clone(),
+                    options: OrderByOptions { asc: Some(name == "min_by"), nulls_first: None },
+                    with_fill: None,
+                };
+                use datafusion::sql::sqlparser::ast::FunctionArgumentClause as Clause;
+                list.clauses.push(Clause::OrderBy(vec![order]));
+            }
+        }
+        ("approx_count_distinct", [_]) => {
+            rename(function, name);
+            let counted = Expr::Function(function.clone());
+            return Ok(Some(Some(cast(counted, DataType::BigInt(None)))));
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(None))
+}
+
+/// Functions of one row that are another expression here.
+fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
+    if let Some((_, field)) = FIELDS.iter().find(|(spark, _)| *spark == name)
+        && let [of] = args
+    {
+        return Ok(Some(cast(function("date_part", vec![text(*field), of.clone()]), DataType::Int(None))));
+    }
+    if let Some(data_type) = type_named(name)
+        && let [of] = args
+    {
+        return Ok(Some(cast(of.clone(), data_type)));
+    }
+    let timestamp = || DataType::Timestamp(None, TimezoneInfo::WithTimeZone);
+    Ok(Some(match (name, args) {
+        ("isnull", [of]) => nested(Expr::IsNull(Box::new(of.clone()))),
+        ("isnotnull", [of]) => nested(Expr::IsNotNull(Box::new(of.clone()))),
+        ("zeroifnull", [of]) => function("coalesce", vec![of.clone(), number("0")]),
+        ("nullifzero", [of]) => function("nullif", vec![of.clone(), number("0")]),
+        ("mod", [left, right]) => {
+            nested(binary(nested(left.clone()), BinaryOperator::Modulo, nested(right.clone())))
+        }
+        ("try_divide", [left, right]) => nested(binary(
+            nested(left.clone()),
+            BinaryOperator::Divide,
+            function("nullif", vec![right.clone(), number("0")]),
+        )),
+        ("locate" | "charindex" | "position", [what, within]) => {
+            function("strpos", vec![within.clone(), what.clone()])
+        }
+        ("sort_array", [of]) => function("array_sort", vec![of.clone(), text("ASC"), text("NULLS FIRST")]),
+        ("date_trunc", [unit, of]) => {
+            function("date_trunc", vec![unit.clone(), cast(of.clone(), timestamp())])
+        }
+        ("datediff" | "date_diff" | "timestampdiff", [unit, from, to]) if is_day(unit) => {
+            let day = |of: &Expr| cast(of.clone(), DataType::Date);
+            function("date_diff", vec![day(to), day(from)])
+        }
+        ("dateadd" | "date_add" | "timestampadd", [unit, count, to]) => {
+            let place = match unit_of(unit) {
+                Some(place) => place,
+                None => return Err(SqlError::unsupported(format_args!("the unit {unit} in {name}"))),
+            };
+            let parts = (0..7).map(|at| if at == place.0 { times(count, place.1) } else { number("0") });
+            let interval = function("make_interval", parts.collect());
+            nested(binary(cast(to.clone(), timestamp()), BinaryOperator::Plus, interval))
+        }
+        ("to_timestamp", [of]) => cast(of.clone(), timestamp()),
+        ("to_date", [of]) => cast(of.clone(), DataType::Date),
+        ("to_timestamp", [of, pattern]) => {
+            cast(function("to_timestamp", vec![of.clone(), translated(name, pattern)?]), timestamp())
+        }
+        ("to_date", [of, pattern]) => function("to_date", vec![of.clone(), translated(name, pattern)?]),
+        ("date_format", [of, pattern]) => {
+            function("to_char", vec![cast(of.clone(), timestamp()), translated(name, pattern)?])
+        }
+        ("to_char", [_, _]) => {
+            return Err(SqlError::unsupported("to_char. Write date_format(date, 'yyyy-MM-dd')"));
+        }
+        ("unix_timestamp", []) => function("to_unixtime", vec![function("now", Vec::new())]),
+        ("unix_timestamp" | "to_unix_timestamp", [of]) => {
+            function("to_unixtime", vec![cast(of.clone(), timestamp())])
+        }
+        ("from_unixtime", [of]) => {
+            let at = function("from_unixtime", vec![of.clone()]);
+            function("to_char", vec![at, text("%Y-%m-%d %H:%M:%S")])
+        }
+        (
+            "from_unixtime" | "unix_timestamp" | "to_unix_timestamp" | "to_timestamp" | "to_date",
+            [_, _, ..],
+        ) => {
+            return Err(SqlError::unsupported(format_args!("{name} with so many arguments")));
+        }
+        ("split", [of, pattern]) => function("string_to_array", vec![of.clone(), separator(pattern)?]),
+        ("regexp_replace", [of, pattern, with]) => {
+            function("regexp_replace", vec![of.clone(), pattern.clone(), with.clone(), text("g")])
+        }
+        ("regexp_replace" | "split", [_, _, _, ..]) => {
+            return Err(SqlError::unsupported(format_args!("{name} with a position or limit")));
+        }
+        ("regexp_extract", [of, pattern]) => extracted(of, pattern, "1")?,
+        ("regexp_extract", [of, pattern, group]) => match group {
+            Expr::Value(value) => match &value.value {
+                Value::Number(group, _) => extracted(of, pattern, group)?,
+                _ => return Err(SqlError::unsupported("regexp_extract whose group is no number")),
+            },
+            _ => return Err(SqlError::unsupported("regexp_extract whose group is no number")),
+        },
+        ("decode", [of, pairs @ ..]) if pairs.len() >= 2 => {
+            let mut chosen = Vec::new();
+            for pair in pairs.chunks_exact(2) {
+                let same = binary(nested(of.clone()), BinaryOperator::Spaceship, nested(pair[0].clone()));
+                chosen.push((same, pair[1].clone()));
+            }
+            let otherwise = if pairs.len() % 2 == 1 { pairs.last().cloned() } else { None };
+            case(chosen, otherwise)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn type_named(name: &str) -> Option<DataType> {
+    Some(match name {
+        "bigint" => DataType::BigInt(None),
+        "int" => DataType::Int(None),
+        "smallint" => DataType::SmallInt(None),
+        "tinyint" => DataType::TinyInt(None),
+        "string" => DataType::String(None),
+        "double" => DataType::Double(datafusion::sql::sqlparser::ast::ExactNumberInfo::None),
+        "float" => DataType::Float(datafusion::sql::sqlparser::ast::ExactNumberInfo::None),
+        "boolean" => DataType::Boolean,
+        "date" => DataType::Date,
+        "timestamp" => DataType::Timestamp(None, TimezoneInfo::WithTimeZone),
+        _ => return None,
+    })
+}
+
+fn unit_text(unit: &Expr) -> Option<String> {
+    match unit {
+        Expr::Identifier(name) => Some(name.value.to_lowercase()),
+        _ => None,
+    }
+}
+
+fn is_day(unit: &Expr) -> bool {
+    unit_text(unit).is_some_and(|unit| unit == "day")
+}
+
+/// Which argument of `make_interval` a unit is, and how many of that it is.
+fn unit_of(unit: &Expr) -> Option<(usize, u32)> {
+    Some(match unit_text(unit)?.as_str() {
+        "year" => (0, 1),
+        "quarter" => (1, 3),
+        "month" => (1, 1),
+        "week" => (2, 1),
+        "day" | "dayofyear" => (3, 1),
+        "hour" => (4, 1),
+        "minute" => (5, 1),
+        "second" => (6, 1),
+        _ => return None,
+    })
+}
+
+fn times(count: &Expr, by: u32) -> Expr {
+    if by == 1 {
+        return count.clone();
+    }
+    binary(nested(count.clone()), BinaryOperator::Multiply, number(&by.to_string()))
+}
+
+fn constant(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn translated(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
+    let Some(pattern) = constant(pattern) else {
+        return Err(SqlError::unsupported(format_args!("{name} with a pattern that is no constant text")));
+    };
+    let here = datetime_pattern::translated(pattern).map_err(|letters| {
+        SqlError::unsupported(format_args!("the letters {letters} in a datetime pattern"))
+    })?;
+    Ok(text(here))
+}
+
+/// The text that a regular expression of `split` stands for.
+fn separator(pattern: &Expr) -> Result<Expr, SqlError> {
+    let refused = || SqlError::unsupported("split by a regular expression. Split by a constant text");
+    let mut out = String::new();
+    let mut letters = constant(pattern).ok_or_else(refused)?.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some(escaped) if !escaped.is_ascii_alphanumeric() => out.push(escaped),
+                _ => return Err(refused()),
+            },
+            '[' => match (letters.next(), letters.next()) {
+                (Some(one), Some(']')) if one != '^' && one != '\\' => out.push(one),
+                _ => return Err(refused()),
+            },
+            '.' | '*' | '+' | '?' | '(' | ')' | '{' | '}' | '|' | '^' | '$' => return Err(refused()),
+            other => out.push(other),
+        }
+    }
+    if out.is_empty() { Err(refused()) } else { Ok(text(out)) }
+}
+
+/// What a group matched: nothing is the empty text, NULL stays NULL.
+fn extracted(of: &Expr, pattern: &Expr, group: &str) -> Result<Expr, SqlError> {
+    let Some(pattern) = constant(pattern) else {
+        return Err(SqlError::unsupported("regexp_extract with a pattern that is no constant text"));
+    };
+    let (pattern, group) = match group {
+        "0" => (format!("({pattern})"), number("1")),
+        group => (pattern.to_owned(), number(group)),
+    };
+    let found = function("regexp_match", vec![of.clone(), text(pattern)]);
+    let found = function("coalesce", vec![function("array_element", vec![found, group]), text("")]);
+    Ok(case(vec![(Expr::IsNotNull(Box::new(nested(of.clone()))), found)], None))
+}
+
+fn text(text: impl Into<String>) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text.into()).into())
+}
+
+fn number(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).into())
+}
+
+fn nested(expr: Expr) -> Expr {
+    Expr::Nested(Box::new(expr))
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, format: None, array: false }
+}
+
+fn case(conditions: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: (conditions.into_iter())
+            .map(|(condition, result)| CaseWhen { condition, result })
+            .collect(),
+        else_result: otherwise.map(Box::new),
+    }
+}
+
+fn named(name: &str) -> ObjectName {
+    ObjectName::from(vec![Ident::new(name)])
+}
+
+fn list(args: Vec<Expr>) -> FunctionArguments {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+    FunctionArguments::List(FunctionArgumentList {
+        duplicate_treatment: None::<DuplicateTreatment>,
+        args: args.collect(),
+        clauses: Vec::new(),
+    })
+}
+
+fn function(name: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: named(name),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: list(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
