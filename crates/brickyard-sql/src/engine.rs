@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub python: PythonFunctions,
     pub runtime: Arc<RuntimeEnv>,
     pub writers: crate::delta::Writers,
+    pub opened: crate::delta::Opened,
 }
 
 /// What a statement answers.
@@ -82,6 +83,7 @@ impl Sql {
             python,
             runtime,
             writers: crate::delta::Writers::default(),
+            opened: crate::delta::Opened::default(),
         })))
     }
 
