@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown, TableType, col,
 };
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 /// A relation whose inside the rest of the plan does not see.
@@ -180,6 +181,12 @@ impl ExecutionPlan for BarrierExec {
         } else {
             Err(DataFusionError::Internal("a barrier has no children".to_owned()))
         }
+    }
+
+    /// A recursive query runs its plan again and again, each time as if it were new.
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let inner = reset_plan_states(Arc::clone(&self.inner))?;
+        Ok(Arc::new(Self { inner }))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

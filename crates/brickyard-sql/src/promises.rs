@@ -1,6 +1,7 @@
 //! What the warehouse promises, each in its user's voice.
 
 mod changes;
+mod copy;
 mod definitions;
 mod functions_and_views;
 mod policies;

@@ -114,8 +114,25 @@ impl Workspace {
         let scopes = ScopeSet::parse("all-apis").unwrap();
         let caller = self.catalog.identity().mint(who, scopes, SignedDuration::from_hours(1)).unwrap().caller;
         let session = Session::new(Speaker::Caller(caller), None, None);
+        self.ask_in(&session, statement, parameters, traces).await
+    }
+
+    /// One more user.
+    pub async fn user(&self, name: &str) -> Principal {
+        let user = NewUser::named(name.parse().unwrap());
+        self.catalog.identity().create_user(user).await.unwrap()
+    }
+
+    /// As [`ask`](Self::ask), in a session.
+    pub async fn ask_in(
+        &self,
+        session: &Session,
+        statement: &str,
+        parameters: &[Parameter],
+        traces: &mut Vec<Trace>,
+    ) -> Result<Vec<String>, String> {
         let told = |error: SqlError| error.message();
-        let answer = self.sql.run(&session, statement, parameters, traces).await.map_err(told)?;
+        let answer = self.sql.run(session, statement, parameters, traces).await.map_err(told)?;
         let batches: Vec<_> = answer.rows.try_collect().await.map_err(|error| told(error.into()))?;
         let mut rows = Vec::new();
         let options = FormatOptions::default().with_null("NULL");
