@@ -34,7 +34,7 @@ pub struct SqlOptions {
 
 /// The SQL engine of one workspace. Clones are handles to the same engine.
 #[derive(Clone)]
-pub struct Sql(Arc<Inner>);
+pub struct Sql(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub catalog: Catalog,
@@ -44,6 +44,9 @@ pub(crate) struct Inner {
     pub python: PythonFunctions,
     pub runtime: Arc<RuntimeEnv>,
     pub writers: crate::delta::Writers,
+    /// Tables whose rows a test took into memory: reading files is most of a small query's time.
+    #[cfg(test)]
+    pub in_memory: crate::promises::InMemory,
 }
 
 /// What a statement answers.
@@ -82,6 +85,8 @@ impl Sql {
             python,
             runtime,
             writers: crate::delta::Writers::default(),
+            #[cfg(test)]
+            in_memory: crate::promises::InMemory::default(),
         })))
     }
 

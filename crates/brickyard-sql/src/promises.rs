@@ -7,3 +7,11 @@ mod functions_and_views;
 mod policies;
 mod rights;
 mod workspace;
+
+/// Tables that are read from memory.
+pub(crate) type InMemory = parking_lot::Mutex<
+    std::collections::HashMap<
+        brickyard_catalog::unity::ObjectId,
+        std::sync::Arc<dyn datafusion::catalog::TableProvider>,
+    >,
+>;

@@ -122,6 +122,10 @@ impl Run<'_> {
 
     /// A table's rows as they are in its files, with names in lower case.
     pub(crate) async fn raw(&self, object: &Arc<Object>) -> Result<Arc<dyn TableProvider>, SqlError> {
+        #[cfg(test)]
+        if let Some(table) = self.sql.in_memory.lock().get(&object.id) {
+            return Ok(Arc::clone(table));
+        }
         match object.table().map(|table| table.table_kind) {
             Some(TableKind::Managed) => delta::provider(self.sql, object).await,
             _ => read_files::external(self.sql, object).await,

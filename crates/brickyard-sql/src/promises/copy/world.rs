@@ -79,6 +79,8 @@ const PLAIN: &[(i32, &str)] = &[(1, "eng"), (2, "ops"), (3, "EMEA"), (4, "AMER")
 const REGIONS: &[(&str, &str)] =
     &[("ana@x", "EMEA"), ("ana@x", "AMER"), ("bob@x", "EMEA"), ("bob@x", "AMER"), ("bob@x", "APAC"), ("cid@x", "EMEA")];
 
+const TABLES: &[&str] = &["staff", "orders", "plain"];
+
 pub struct World {
     pub workspace: Workspace,
     /// Of each person: a session over the policed tables, and one over that person's copies.
@@ -129,7 +131,8 @@ const OVER: &str = "
 ";
 
 impl World {
-    pub async fn new() -> Self {
+    /// `in_memory` reads each table's files only once.
+    pub async fn new(in_memory: bool) -> Self {
         let workspace = Workspace::empty().await;
         let cid = workspace.user("cid@x").await;
         workspace.set_up(POLICIES).await;
@@ -139,6 +142,12 @@ impl World {
         workspace.set_up(ATTACH).await;
         workspace.set_up("GRANT USE CATALOG ON CATALOG main TO `account users`").await;
         workspace.set_up(&OVER.replace("{s}", "policed")).await;
+        if in_memory {
+            workspace.keep_in_memory("main.private.regions").await;
+            for table in TABLES {
+                workspace.keep_in_memory(&format!("main.policed.{table}")).await;
+            }
+        }
         let mut people = Vec::new();
         for who in [workspace.ana.clone(), workspace.bob.clone(), cid] {
             let name = who.name.to_string();
@@ -157,6 +166,11 @@ impl World {
                 let speaker = Speaker::Caller(minted.unwrap().caller);
                 Session::new(speaker, Some("main".to_owned()), Some(schema.to_owned()))
             };
+            if in_memory {
+                for table in TABLES {
+                    workspace.keep_in_memory(&format!("main.{schema}.{table}")).await;
+                }
+            }
             people.push((who.clone(), session("policed"), session(&schema)));
         }
         Self { workspace, people }
