@@ -4,8 +4,10 @@ mod changes;
 mod copy;
 mod definitions;
 mod functions_and_views;
+mod hostile_statements;
 mod policies;
 mod rights;
+mod section_r;
 mod workspace;
 
 /// Tables that are read from memory.

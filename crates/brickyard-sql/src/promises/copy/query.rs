@@ -170,7 +170,22 @@ impl<'a> Maker<'a> {
         let (from, scope) = self.from(depth, outer);
         let local = scope.clone();
         let keys: Vec<Kind> = (0..self.below(3)).map(|_| self.kind()).collect();
-        let groups: Vec<_> = keys.iter().map(|kind| self.value(1, *kind, &local, 0)).collect();
+        let by = self.below(8);
+        // ROLLUP and CUBE of a constant: DataFusion takes the column for one that is never NULL.
+        let size = usize::from(by < 6);
+        let mut groups = Vec::new();
+        for kind in &keys {
+            let value = self.value(size, *kind, &local, 0);
+            let constant = size == 0 && !value.contains('.');
+            groups.push(if constant { format!("{}.{}", local[0].alias, local[0].columns[0].0) } else { value });
+        }
+        let mut keys = keys;
+        for (group, kind) in groups.iter().zip(&mut keys) {
+            let first = format!("{}.{}", local[0].alias, local[0].columns[0].0);
+            if size == 0 && *group == first {
+                *kind = local[0].columns[0].1;
+            }
+        }
         let (mut shown, mut kinds) = (groups.clone(), keys);
         for _ in 0..=self.below(2) {
             let (value, kind) = self.aggregated(&local);
@@ -182,7 +197,7 @@ impl<'a> Maker<'a> {
         let mut sql = format!("SELECT {} FROM {from}{filter}", shown.join(", "));
         if !groups.is_empty() {
             let listed = groups.join(", ");
-            let by = match self.below(8) {
+            let by = match by {
                 7 => format!("ROLLUP({listed})"),
                 6 => format!("CUBE({listed})"),
                 _ => listed,
