@@ -29,6 +29,7 @@ mod grant;
 mod identity_functions;
 mod inline;
 mod planner;
+mod policy_errors;
 mod python_function;
 mod read_files;
 mod relation;
