@@ -21,6 +21,7 @@ mod barrier;
 mod change;
 mod definition;
 mod delta;
+mod drop;
 mod engine;
 mod error;
 mod front;
