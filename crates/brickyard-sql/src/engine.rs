@@ -36,7 +36,7 @@ pub struct SqlOptions {
 
 /// The SQL engine of one workspace. Clones are handles to the same engine.
 #[derive(Clone)]
-pub struct Sql(Arc<Inner>);
+pub struct Sql(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub catalog: Catalog,
@@ -47,6 +47,10 @@ pub(crate) struct Inner {
     /// Settings and built-in functions, which every statement starts with a copy of. It holds no plan and no table.
     pub base: SessionState,
     pub writers: crate::delta::Writers,
+    pub opened: crate::delta::Opened,
+    /// Tables whose rows a test took into memory: reading files is most of a small query's time.
+    #[cfg(test)]
+    pub in_memory: crate::promises::InMemory,
 }
 
 /// What a statement answers.
@@ -83,6 +87,9 @@ impl Sql {
             python,
             base: base_state(runtime),
             writers: crate::delta::Writers::default(),
+            opened: crate::delta::Opened::default(),
+            #[cfg(test)]
+            in_memory: crate::promises::InMemory::default(),
         })))
     }
 
