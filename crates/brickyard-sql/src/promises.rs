@@ -18,3 +18,4 @@ pub(crate) type InMemory = parking_lot::Mutex<
         std::sync::Arc<dyn datafusion::catalog::TableProvider>,
     >,
 >;
+#[cfg(test)] mod probe;

@@ -82,6 +82,10 @@ impl VisitorMut for Rewrite<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<SqlError> {
+        if !select.lateral_views.is_empty() {
+            let feature = "LATERAL VIEW. Write SELECT .., explode(..) AS name";
+            return ControlFlow::Break(SqlError::unsupported(feature));
+        }
         for item in &mut select.projection {
             if let Some(named) = generated(item) {
                 *item = named;
@@ -115,6 +119,12 @@ impl VisitorMut for Rewrite<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<SqlError> {
         match factor {
+            ast::TableFactor::Pivot { .. } => {
+                return ControlFlow::Break(SqlError::unsupported("PIVOT. Write sum(CASE WHEN .. THEN .. END)"));
+            }
+            ast::TableFactor::Unpivot { .. } => {
+                return ControlFlow::Break(SqlError::unsupported("UNPIVOT. Write a UNION ALL"));
+            }
             ast::TableFactor::Table { name, args, alias, .. } => {
                 if let Some(alias) = alias {
                     fold_alias(alias);

@@ -86,8 +86,6 @@ impl Visitor for Finder {
         let feature = "WITH ROLLUP, WITH CUBE and GROUPING SETS behind a GROUP BY list. Write GROUP BY ROLLUP (..), CUBE (..) \
                        or GROUPING SETS (..)";
         refuse(!modifiers.is_empty(), feature, select)?;
-        let feature = "LATERAL VIEW. Write SELECT .., explode(..) AS name";
-        refuse(!select.lateral_views.is_empty(), feature, select)?;
         let mut joins = select.from.iter().flat_map(|table| &table.joins);
         refuse(joins.any(|join| join.global), "GLOBAL JOIN", select)
     }
@@ -117,8 +115,6 @@ impl Visitor for Finder {
                     factor,
                 )?;
             }
-            TableFactor::Pivot { .. } => refuse(true, "PIVOT. Write sum(CASE WHEN .. THEN .. END)", factor)?,
-            TableFactor::Unpivot { .. } => refuse(true, "UNPIVOT. Write a UNION ALL", factor)?,
             TableFactor::Derived { sample, .. } => refuse(sample.is_some(), "TABLESAMPLE", factor)?,
             TableFactor::Function { with_ordinality, .. } => {
                 refuse(*with_ordinality, "WITH ORDINALITY", factor)?

@@ -6,16 +6,18 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function,
     FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, Value,
+    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
 };
 
 use super::{datetime_pattern, json_path};
 use crate::error::SqlError;
 
 /// The same function under another name.
-const RENAMED: [(&str, &str); 24] = [
+const RENAMED: [(&str, &str); 28] = [
     ("any", "bool_or"),
+    ("approx_percentile", "approx_percentile_cont"),
     ("approx_count_distinct", "approx_distinct"),
+    ("endswith", "ends_with"),
     ("every", "bool_and"),
     ("exists", "array_any_match"),
     ("explode", "unnest"),
@@ -29,9 +31,11 @@ const RENAMED: [(&str, &str); 24] = [
     ("len", "length"),
     ("listagg", "string_agg"),
     ("percentile", "percentile_cont"),
+    ("percentile_approx", "approx_percentile_cont"),
     ("sequence", "generate_series"),
     ("sign", "signum"),
     ("some", "bool_or"),
+    ("startswith", "starts_with"),
     ("std", "stddev"),
     ("transform", "array_transform"),
     ("ucase", "upper"),
@@ -85,6 +89,14 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
         Expr::Cast { data_type, .. } => time_zone(data_type),
         Expr::TypedString(typed) => time_zone(&mut typed.data_type),
         Expr::CompoundFieldAccess { root, access_chain } => fields_of(root, access_chain),
+        Expr::RLike { negated, expr: of, pattern, .. } => {
+            let matches = function("regexp_like", vec![(**of).clone(), (**pattern).clone()]);
+            *expr = if *negated {
+                nested(Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matches) })
+            } else {
+                matches
+            };
+        }
         Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => like_any(expr)?,
         Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } if is_all(pattern).is_some() => {
             like_any(expr)?
@@ -297,6 +309,11 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
             let day = |of: &Expr| cast(of.clone(), DataType::Date);
             function("date_diff", vec![day(to), day(from)])
         }
+        // A text is a date here. Bare dates go on as they are: replacing a call by itself would not end.
+        ("date_add" | "date_sub", [of @ Expr::Value(_), days]) => {
+            function(name, vec![cast(of.clone(), DataType::Date), days.clone()])
+        }
+        ("array_size", [of]) => cast(function("array_length", vec![of.clone()]), DataType::Int(None)),
         ("dateadd" | "date_add" | "timestampadd", [unit, count, to]) => {
             let place = match unit_of(unit) {
                 Some(place) => place,
@@ -309,7 +326,7 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         ("to_timestamp", [of]) => cast(of.clone(), timestamp()),
         ("to_date", [of]) => cast(of.clone(), DataType::Date),
         ("to_timestamp", [of, pattern]) => {
-            cast(function("to_timestamp", vec![of.clone(), translated(name, pattern)?]), timestamp())
+            cast(function("to_timestamp_micros", vec![of.clone(), translated(name, pattern)?]), timestamp())
         }
         ("to_date", [of, pattern]) => function("to_date", vec![of.clone(), translated(name, pattern)?]),
         ("date_format", [of, pattern]) => {
@@ -323,7 +340,7 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
             function("to_unixtime", vec![cast(of.clone(), timestamp())])
         }
         ("from_unixtime", [of]) => {
-            let at = function("from_unixtime", vec![of.clone()]);
+            let at = function("to_timestamp_seconds", vec![of.clone()]);
             function("to_char", vec![at, text("%Y-%m-%d %H:%M:%S")])
         }
         (

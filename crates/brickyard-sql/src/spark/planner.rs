@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, Float64Array};
 use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_nested::expr_fn::{array_element, map_extract};
@@ -189,10 +190,7 @@ impl ScalarUDFImpl for NotZero {
             }
         };
         if zero {
-            return Err(DataFusionError::Execution(
-                "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
-                    .to_owned(),
-            ));
+            return Err(DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None));
         }
         Ok(args.args[0].clone())
     }
