@@ -25,6 +25,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures_util::TryStreamExt;
 
+use crate::deep::deep;
+
 /// A relation whose inside the rest of the plan does not see.
 pub(crate) struct Barrier {
     plan: LogicalPlan,
@@ -120,7 +122,8 @@ impl TableProvider for Barrier {
         if let Some(limit) = limit {
             plan = plan.limit(0, Some(limit))?;
         }
-        let inner = state.create_physical_plan(&plan.build()?).await;
+        let plan = plan.build()?;
+        let inner = deep(state.create_physical_plan(&plan)).await;
         let inner = inner.map_err(|error| told(error, self.policed.as_deref()))?;
         Ok(Arc::new(BarrierExec { inner, policed: self.policed.clone() }))
     }
@@ -216,9 +219,20 @@ impl ExecutionPlan for BarrierExec {
 /// hidden row's value (`Cannot cast string 'secret'`).
 fn told(error: DataFusionError, policed: Option<&str>) -> DataFusionError {
     match policed {
-        Some(table) if !matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => failed(table),
+        Some(table) if of_a_value(&error) => failed(table),
         _ => error,
     }
+}
+
+/// True if an error may speak of a value, and not only of the statement.
+pub(crate) fn of_a_value(error: &DataFusionError) -> bool {
+    !matches!(
+        error.find_root(),
+        DataFusionError::ResourcesExhausted(_)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+    )
 }
 
 /// What is said when a policy fails.

@@ -1,5 +1,6 @@
 //! The engine: one statement in, one answer out, whatever protocol brought it.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures_util::FutureExt;
 
 use crate::error::SqlError;
 use crate::front;
@@ -70,6 +72,7 @@ impl Sql {
         entropy: Arc<dyn Entropy>,
         options: SqlOptions,
     ) -> Result<Self, SqlError> {
+        crate::deep::set_stacks();
         let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         let python = PythonFunctions::new(PythonSettings {
@@ -118,9 +121,11 @@ impl Sql {
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
         let run = Run::new(&self.0, session, parameters);
-        let answered = run.statement(statement).await;
+        let work = crate::deep::deep(run.statement(statement));
+        // A panic in there is an error of this statement, and not the end of whoever runs it.
+        let answered = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(crate::deep::panicked().into()));
         traces.extend(run.into_traces());
         let (schema, rows) = answered?;
-        Ok(Answer { schema, rows, traces: traces.clone() })
+        Ok(Answer { schema, rows: crate::deep::deep_rows(rows), traces: traces.clone() })
     }
 }

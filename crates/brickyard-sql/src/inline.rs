@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_arrow;
 use crate::barrier::Barrier;
+use crate::deep::deep;
 use crate::error::SqlError;
 use crate::front::{self, FunctionBody as Body};
 use crate::planner::Called;
@@ -125,7 +126,7 @@ impl Run<'_> {
         scope: Scope<'f>,
         object: &'f Arc<Object>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Template, SqlError>> + Send + 'f>> {
-        Box::pin(async move {
+        deep(async move {
             let Some(function) = object.function() else {
                 return Err(SqlError::unsupported(format_args!("{} as a function", object.full_name)));
             };

@@ -15,6 +15,7 @@ use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
+use crate::deep::deep;
 use crate::error::SqlError;
 use crate::identity_functions;
 use crate::planner::{Loaded, Missing, Round, path_of};
@@ -68,6 +69,7 @@ impl Run<'_> {
             .with_default_features()
             .build();
         crate::functions::register(&mut state);
+        crate::bounded::bound(&mut state);
         state
     }
 
@@ -115,7 +117,7 @@ impl Run<'_> {
         scope: Scope<'f>,
         mut tree: Tree,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Planned, SqlError>> + Send + 'f>> {
-        Box::pin(async move {
+        deep(async move {
             if scope.depth > DEEPEST {
                 return Err(SqlError::condition(
                     "RECURSION_LIMIT_EXCEEDED",
