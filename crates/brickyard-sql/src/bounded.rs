@@ -162,8 +162,7 @@ impl Makes {
         // Constants are one row, however many there are.
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let arrays: Vec<ArrayRef> =
-            args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
+        let arrays: Vec<ArrayRef> = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
         let length = |at: usize, row: usize| arrays.get(at).map_or(0.0, |array| length(array, row));
         let mut numbers = Vec::with_capacity(arrays.len());
         for array in &arrays {
@@ -182,9 +181,19 @@ impl Makes {
                 Self::Padded => 4.0 * number(1, row).max(0.0),
                 Self::Spaces => number(0, row).max(0.0),
                 Self::Sequence => {
-                    let (from, to) = if arrays.len() == 1 { (0.0, number(0, row)) } else { (number(0, row), number(1, row)) };
+                    let (from, to) = if arrays.len() == 1 {
+                        (0.0, number(0, row))
+                    } else {
+                        (number(0, row), number(1, row))
+                    };
                     let moment = arrays.first().is_some_and(|array| array.data_type().is_temporal());
-                    let step = if arrays.len() > 2 { number(2, row).abs() } else if moment { 86_400e6 } else { 1.0 };
+                    let step = if arrays.len() > 2 {
+                        number(2, row).abs()
+                    } else if moment {
+                        86_400e6
+                    } else {
+                        1.0
+                    };
                     8.0 * (to - from).abs() / step.max(f64::MIN_POSITIVE)
                 }
                 Self::Resized => 8.0 * number(1, row).max(0.0) + length(2, row) * number(1, row).max(0.0),
@@ -194,7 +203,9 @@ impl Makes {
                 }
                 Self::Formatted => {
                     let text = arrays.first().and_then(|array| text(array, row)).unwrap_or_default();
-                    let widths = text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<f64>().ok());
+                    let widths = text
+                        .split(|c: char| !c.is_ascii_digit())
+                        .filter_map(|digits| digits.parse::<f64>().ok());
                     widths.sum()
                 }
                 Self::Joined => (0..arrays.len()).map(|at| length(at, row)).sum(),
@@ -208,7 +219,9 @@ impl Makes {
 /// A column as numbers; moments and intervals in microseconds.
 fn numbers_of(array: &ArrayRef) -> Option<ArrayRef> {
     use datafusion::arrow::array::Float64Array;
-    use datafusion::arrow::datatypes::{DurationMicrosecondType, IntervalMonthDayNanoType, IntervalYearMonthType, TimeUnit};
+    use datafusion::arrow::datatypes::{
+        DurationMicrosecondType, IntervalMonthDayNanoType, IntervalYearMonthType, TimeUnit,
+    };
     let scaled = |by: f64, array: ArrayRef| -> ArrayRef {
         let numbers = array.as_primitive::<Float64Type>();
         Arc::new(numbers.iter().map(|number| number.map(|number| number * by)).collect::<Float64Array>())
@@ -227,14 +240,19 @@ fn numbers_of(array: &ArrayRef) -> Option<ArrayRef> {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let steps = array.as_primitive::<IntervalMonthDayNanoType>().iter().map(|step| {
                 step.map(|step| {
-                    (f64::from(step.months) * 30.0 + f64::from(step.days)) * 86_400e6 + step.nanoseconds as f64 / 1e3
+                    (f64::from(step.months) * 30.0 + f64::from(step.days)) * 86_400e6
+                        + step.nanoseconds as f64 / 1e3
                 })
             });
             Some(Arc::new(steps.collect::<Float64Array>()))
         }
         DataType::Interval(IntervalUnit::YearMonth) => {
             let steps = array.as_primitive::<IntervalYearMonthType>().iter();
-            Some(Arc::new(steps.map(|step| step.map(|step| f64::from(step) * 30.0 * 86_400e6)).collect::<Float64Array>()))
+            Some(Arc::new(
+                steps
+                    .map(|step| step.map(|step| f64::from(step) * 30.0 * 86_400e6))
+                    .collect::<Float64Array>(),
+            ))
         }
         DataType::Duration(TimeUnit::Microsecond) => {
             let steps = array.as_primitive::<DurationMicrosecondType>().iter();

@@ -34,7 +34,9 @@ pub(crate) fn deep_rows(mut rows: SendableRecordBatchStream) -> SendableRecordBa
 
 /// What is said of a statement that made the engine panic.
 pub(crate) fn panicked() -> DataFusionError {
-    DataFusionError::Execution("the engine failed while it ran this statement; brickyard's log says why".to_owned())
+    DataFusionError::Execution(
+        "the engine failed while it ran this statement; brickyard's log says why".to_owned(),
+    )
 }
 
 #[recursive::recursive]

@@ -123,7 +123,10 @@ impl Sql {
         let run = Run::new(&self.0, session, parameters);
         let work = crate::deep::deep(run.statement(statement));
         // A panic in there is an error of this statement, and not the end of whoever runs it.
-        let answered = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(crate::deep::panicked().into()));
+        let answered = AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(crate::deep::panicked().into()));
         traces.extend(run.into_traces());
         let (schema, rows) = answered?;
         Ok(Answer { schema, rows: crate::deep::deep_rows(rows), traces: traces.clone() })

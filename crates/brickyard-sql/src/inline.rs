@@ -278,10 +278,12 @@ impl Run<'_> {
                 .collect()
         };
         let plan = LogicalPlanBuilder::from(plan).project(shown)?.build()?;
-        let open = vec![true; plan.schema().fields().len()];
-        Ok(provider_as_source(Arc::new(Barrier::new(plan, open))))
+        Ok(provider_as_source(Arc::new(Barrier::of_view(plan, &object.full_name)?)))
     }
 }
+
+/// How large a function's body may be with its arguments and the functions that it calls.
+const MOST_NODES: usize = 20_000;
 
 /// A planned parameter.
 #[derive(Clone, Debug)]
@@ -337,6 +339,24 @@ impl Template {
             }
             _ => map_subquery(expr, &mut |plan| self.in_plan(plan, &values)),
         })?;
+        let mut size = 0_usize;
+        replaced.data.apply(|one| {
+            size += 1;
+            if let Some(inner) = subquery_of(one) {
+                inner.subquery.apply_with_subqueries(|node| {
+                    size += 8 + node.expressions().len();
+                    Ok(TreeNodeRecursion::Continue)
+                })?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        // Functions that call others twice double with every level.
+        if size > MOST_NODES {
+            return Err(DataFusionError::Plan(format!(
+                "[QUERY_TOO_COMPLEX] {} is too complex with its arguments and the functions that it calls",
+                self.name
+            )));
+        }
         Ok(replaced.data)
     }
 

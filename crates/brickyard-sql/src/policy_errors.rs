@@ -9,9 +9,31 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
 /// Functions that give a value, or NULL, whatever they are given.
 const SAFE: &[&str] = &[
-    "btrim", "coalesce", "concat", "contains", "current_catalog", "current_schema", "current_user", "ends_with",
-    "is_account_group_member", "is_member", "left", "length", "lower", "ltrim", "nullif", "nvl", "right", "rtrim",
-    "session_user", "starts_with", "substr", "substring", "trim", "upper", "user",
+    "btrim",
+    "coalesce",
+    "concat",
+    "contains",
+    "current_catalog",
+    "current_schema",
+    "current_user",
+    "ends_with",
+    "is_account_group_member",
+    "is_member",
+    "left",
+    "length",
+    "lower",
+    "ltrim",
+    "nullif",
+    "nvl",
+    "right",
+    "rtrim",
+    "session_user",
+    "starts_with",
+    "substr",
+    "substring",
+    "trim",
+    "upper",
+    "user",
 ];
 
 /// True if an expression gives a value for every row of `schema`.
@@ -46,10 +68,12 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
             safe && cannot_fail(&binary.left, schema) && cannot_fail(&binary.right, schema)
         }
         Expr::Like(like) => cannot_fail(&like.expr, schema) && matches!(*like.pattern, Expr::Literal(..)),
-        Expr::Between(between) => [&between.low, &between.high]
-            .into_iter()
-            .all(|one| comparable(&between.expr, one, schema) && cannot_fail(one, schema))
-            && cannot_fail(&between.expr, schema),
+        Expr::Between(between) => {
+            [&between.low, &between.high]
+                .into_iter()
+                .all(|one| comparable(&between.expr, one, schema) && cannot_fail(one, schema))
+                && cannot_fail(&between.expr, schema)
+        }
         Expr::InList(list) => {
             list.list.iter().all(|one| comparable(&list.expr, one, schema))
                 && cannot_fail(&list.expr, schema)
@@ -76,8 +100,10 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
         Expr::ScalarFunction(call) => SAFE.contains(&call.func.name()) && all(&call.args),
         Expr::Exists(exists) => plan_cannot_fail(&exists.subquery.subquery, schema),
         Expr::InSubquery(inside) => {
-            let found = inside.subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
-            found.is_some() && found == type_of(&inside.expr, schema)
+            let found =
+                inside.subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
+            found.is_some()
+                && found == type_of(&inside.expr, schema)
                 && cannot_fail(&inside.expr, schema)
                 && plan_cannot_fail(&inside.subquery.subquery, schema)
         }

@@ -186,8 +186,7 @@ impl Run<'_> {
     ) -> Result<Vec<usize>, SqlError> {
         let qualifier = Some(TableReference::bare("__row"));
         let mut kinds: Vec<_> = real.schema().fields().iter().cloned().collect();
-        let mut fields: Vec<_> =
-            kinds.iter().map(|kind| (qualifier.clone(), kind.name().clone())).collect();
+        let mut fields: Vec<_> = kinds.iter().map(|kind| (qualifier.clone(), kind.name().clone())).collect();
         let mut arrays = real.columns().to_vec();
         arrays.push(numbered(real.num_rows()));
         kinds.push(Arc::new(Field::new(ROW, datafusion::arrow::datatypes::DataType::Int64, true)));

@@ -97,7 +97,8 @@ fn a_generated_query_answers_as_on_tables_that_hold_only_what_its_speaker_may_se
                     bytes[..8].copy_from_slice(&hasher.finish().to_le_bytes());
                     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
                     let mut runner = TestRunner::new_with_rng(config, rng);
-                    let outcome = runner.run(&cases(), |case| handle.block_on(holds(world, counts, &case, thread)));
+                    let outcome =
+                        runner.run(&cases(), |case| handle.block_on(holds(world, counts, &case, thread)));
                     match outcome {
                         Ok(()) => None,
                         Err(TestError::Fail(why, case)) => {
@@ -136,7 +137,8 @@ async fn holds(world: &World, counts: &Counts, case: &Case, thread: usize) -> Re
             let read = format!("SELECT * FROM kept_{thread}_{}", &who.name[..3]);
             return workspace.ask_in(session, &read, &[], &mut Vec::new()).await;
         }
-        let text = if case.way == Way::Explained { format!("EXPLAIN {}", case.sql) } else { case.sql.clone() };
+        let text =
+            if case.way == Way::Explained { format!("EXPLAIN {}", case.sql) } else { case.sql.clone() };
         workspace.ask_in(session, &text, &[], &mut Vec::new()).await
     };
     let (shown, meant) = (ask(policed).await, ask(copied).await);
@@ -165,7 +167,9 @@ async fn holds(world: &World, counts: &Counts, case: &Case, thread: usize) -> Re
             if shown != meant {
                 return fail(format!("shown:\n{}\nmeant:\n{}", shown.join("\n"), meant.join("\n")));
             }
-            let told = |canary: &&&str| shown.iter().any(|row| row.contains(**canary)) && !case.sql.contains(**canary);
+            let told = |canary: &&&str| {
+                shown.iter().any(|row| row.contains(**canary)) && !case.sql.contains(**canary)
+            };
             if !analyst && let Some(canary) = world::CANARIES.iter().find(told) {
                 return fail(format!("{canary} is shown:\n{}", shown.join("\n")));
             }
@@ -187,5 +191,8 @@ async fn holds(world: &World, counts: &Counts, case: &Case, thread: usize) -> Re
 
 /// True if a value failed, not the statement.
 fn raised(why: &str) -> bool {
-    why.contains("ivide by zero") || why.contains("DIVIDE_BY_ZERO") || why.contains("ast string") || why.contains("CAST_")
+    why.contains("ivide by zero")
+        || why.contains("DIVIDE_BY_ZERO")
+        || why.contains("ast string")
+        || why.contains("CAST_")
 }

@@ -12,7 +12,15 @@ use super::copy::world::World;
 use crate::Session;
 
 /// What an error says that is a bug.
-const BUGS: &[&str] = &["INTERNAL_ERROR", "panicked", "bug in DataFusion", "Internal error", "Box<dyn Any>", "JoinError", "src/"];
+const BUGS: &[&str] = &[
+    "INTERNAL_ERROR",
+    "panicked",
+    "bug in DataFusion",
+    "Internal error",
+    "Box<dyn Any>",
+    "JoinError",
+    "src/",
+];
 
 /// How a statement ended.
 enum Ended {
@@ -52,7 +60,9 @@ async fn end(world: &World, session: &Session, statement: &str, patience: Durati
         Err(panic) => Err(format!("it panicked: {panic}")),
         Ok(Ok(())) => Ok(Ended::Answered),
         Ok(Err(why)) => match BUGS.iter().find(|bug| why.contains(**bug)) {
-            Some(bug) => Err(format!("its error says {bug:?}: {}", why.chars().take(300).collect::<String>())),
+            Some(bug) => {
+                Err(format!("its error says {bug:?}: {}", why.chars().take(300).collect::<String>()))
+            }
             None => Ok(Ended::Refused(why)),
         },
     }

@@ -127,7 +127,8 @@ impl<'a> Maker<'a> {
     fn query(&mut self, depth: usize, outer: &[Relation]) -> Made {
         if depth > 0 && self.once_in(8) {
             let kinds: Vec<_> = (0..=self.below(2)).map(|_| self.kind()).collect();
-            let (left, right) = (self.select(depth - 1, outer, &kinds), self.select(depth - 1, outer, &kinds));
+            let (left, right) =
+                (self.select(depth - 1, outer, &kinds), self.select(depth - 1, outer, &kinds));
             let how = self.one_of(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"]);
             return Made { sql: format!("{left} {how} {right}"), kinds };
         }
@@ -149,7 +150,8 @@ impl<'a> Maker<'a> {
     fn star(&mut self, depth: usize) -> Made {
         let (from, scope) = self.from(depth, &[]);
         let filter = self.filter(depth, &scope);
-        let kinds = scope.iter().flat_map(|relation| relation.columns.iter().map(|(_, kind)| *kind)).collect();
+        let kinds =
+            scope.iter().flat_map(|relation| relation.columns.iter().map(|(_, kind)| *kind)).collect();
         Made { sql: format!("SELECT * FROM {from}{filter}"), kinds }
     }
 
@@ -177,7 +179,11 @@ impl<'a> Maker<'a> {
         for kind in &keys {
             let value = self.value(size, *kind, &local, 0);
             let constant = size == 0 && !value.contains('.');
-            groups.push(if constant { format!("{}.{}", local[0].alias, local[0].columns[0].0) } else { value });
+            groups.push(if constant {
+                format!("{}.{}", local[0].alias, local[0].columns[0].0)
+            } else {
+                value
+            });
         }
         let mut keys = keys;
         for (group, kind) in groups.iter().zip(&mut keys) {
@@ -250,7 +256,9 @@ impl<'a> Maker<'a> {
         };
         let filter = self.filter(depth, &scope);
         let partition = if self.once_in(2) { format!("PARTITION BY {by} ") } else { String::new() };
-        let sql = format!("SELECT {shown} AS c0, {called} OVER ({partition}ORDER BY {order}) AS c1 FROM {from}{filter}");
+        let sql = format!(
+            "SELECT {shown} AS c0, {called} OVER ({partition}ORDER BY {order}) AS c1 FROM {from}{filter}"
+        );
         if self.once_in(3) {
             let alias = self.alias();
             let filtered = format!("SELECT c0, c1 FROM ({sql}) {alias} WHERE c1 > 1");
@@ -363,7 +371,11 @@ impl<'a> Maker<'a> {
             let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
             let inside = Relation { alias: alias.clone(), columns };
             let value = self.column(kind, std::slice::from_ref(&inside));
-            let on = if self.once_in(2) { self.joined(&with(scope, &inside)) } else { self.comparison(1, &[inside], 0) };
+            let on = if self.once_in(2) {
+                self.joined(&with(scope, &inside))
+            } else {
+                self.comparison(1, &[inside], 0)
+            };
             return format!("(SELECT max({value}) FROM {name} {alias} WHERE {on})");
         }
         if at < 6 {
@@ -394,8 +406,16 @@ impl<'a> Maker<'a> {
             return self.comparison(0, scope, depth);
         }
         match self.below(9) {
-            5 => format!("({} AND {})", self.condition(size - 1, scope, depth), self.condition(size - 1, scope, 0)),
-            6 => format!("({} OR {})", self.condition(size - 1, scope, depth), self.condition(size - 1, scope, 0)),
+            5 => format!(
+                "({} AND {})",
+                self.condition(size - 1, scope, depth),
+                self.condition(size - 1, scope, 0)
+            ),
+            6 => format!(
+                "({} OR {})",
+                self.condition(size - 1, scope, depth),
+                self.condition(size - 1, scope, 0)
+            ),
             7 => format!("NOT ({})", self.condition(size - 1, scope, 0)),
             8 if depth > 0 => self.subquery(scope, depth),
             _ => self.comparison(1, scope, depth),
@@ -441,13 +461,21 @@ impl<'a> Maker<'a> {
                 let list = [self.literal(kind), self.literal(kind), self.literal(kind)].join(", ");
                 format!("{} {not}IN ({list})", self.column(kind, scope))
             }
-            5 => format!("{} LIKE '{}'", self.value(size, Text, scope, 0), self.one_of(&["%a%", "canary%", "_", "%-2"])),
+            5 => format!(
+                "{} LIKE '{}'",
+                self.value(size, Text, scope, 0),
+                self.one_of(&["%a%", "canary%", "_", "%-2"])
+            ),
             6 => {
                 let (low, high) = (self.literal(Number), self.literal(Number));
                 format!("{} BETWEEN {low} AND {high}", self.column(Number, scope))
             }
-            7 => format!("1 / ({} - 777) < 5", self.base(&["salary", "amount", "id", "staff"], Number, scope)),
-            8 => format!("5 % ({} - 777) >= 0", self.base(&["salary", "amount", "id", "boss"], Number, scope)),
+            7 => {
+                format!("1 / ({} - 777) < 5", self.base(&["salary", "amount", "id", "staff"], Number, scope))
+            }
+            8 => {
+                format!("5 % ({} - 777) >= 0", self.base(&["salary", "amount", "id", "boss"], Number, scope))
+            }
             9 => format!("CAST({} AS INT) >= 0", self.base(&["email", "note"], Text, scope)),
             10 => format!("({} = 1) IS NOT TRUE", self.column(Number, scope)),
             11 => format!("CAST(concat('1', {}) AS BIGINT) > 0", self.base(&["email", "note"], Text, scope)),

@@ -76,8 +76,14 @@ const ORDERS: &[Order] = &[
 const PLAIN: &[(i32, &str)] = &[(1, "eng"), (2, "ops"), (3, "EMEA"), (4, "AMER"), (1, "redacted")];
 
 /// Who sees which regions, by a table of who may: the filter of `orders`.
-const REGIONS: &[(&str, &str)] =
-    &[("ana@x", "EMEA"), ("ana@x", "AMER"), ("bob@x", "EMEA"), ("bob@x", "AMER"), ("bob@x", "APAC"), ("cid@x", "EMEA")];
+const REGIONS: &[(&str, &str)] = &[
+    ("ana@x", "EMEA"),
+    ("ana@x", "AMER"),
+    ("bob@x", "EMEA"),
+    ("bob@x", "AMER"),
+    ("bob@x", "APAC"),
+    ("cid@x", "EMEA"),
+];
 
 const TABLES: &[&str] = &["staff", "orders", "plain"];
 

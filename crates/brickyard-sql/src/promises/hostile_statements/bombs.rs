@@ -74,7 +74,12 @@ async fn a_statement_that_asks_for_more_than_there_is_gets_an_error_or_can_be_st
         if grown > 1 << 30 {
             wrong.push(format!("{}: it took {} MiB", short(&bomb), grown >> 20));
         }
-        println!("{:?} {} MiB {how} <- {}", started.elapsed(), grown >> 20, short(&bomb).chars().take(110).collect::<String>());
+        println!(
+            "{:?} {} MiB {how} <- {}",
+            started.elapsed(),
+            grown >> 20,
+            short(&bomb).chars().take(110).collect::<String>()
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -97,7 +102,10 @@ fn long() -> Vec<String> {
         format!("SELECT {}", "1".repeat(10_000)),
         format!("SELECT 1e{}", "9".repeat(1_000)),
         format!("SELECT CAST('{}' AS DECIMAL(38, 10))", "9".repeat(10_000)),
-        format!("SELECT count(*) FROM {}", (0..14).map(|n| format!("plain p{n}")).collect::<Vec<_>>().join(", ")),
+        format!(
+            "SELECT count(*) FROM {}",
+            (0..14).map(|n| format!("plain p{n}")).collect::<Vec<_>>().join(", ")
+        ),
         format!("SELECT `{}`", "x".repeat(100_000)),
         format!("SELECT * FROM {}", "a.".repeat(100) + "a"),
     ]
@@ -123,10 +131,15 @@ async fn functions_and_views_that_double_at_each_level_are_too_complex() {
         );
         let admin = crate::Session::new(crate::Speaker::Configuration(w.ada.clone()), None, None);
         for one in made.split(';') {
-            let made = tokio::time::timeout(Duration::from_secs(30), w.ask_in(&admin, one, &[], &mut Vec::new())).await;
+            let made =
+                tokio::time::timeout(Duration::from_secs(30), w.ask_in(&admin, one, &[], &mut Vec::new()))
+                    .await;
             match made.expect("making it takes long") {
                 Ok(_) => {}
-                Err(why) => assert!(why.contains("COMPLEX") || why.contains("NOT_FOUND") || why.contains("UNRESOLVED"), "{why}"),
+                Err(why) => assert!(
+                    why.contains("COMPLEX") || why.contains("NOT_FOUND") || why.contains("UNRESOLVED"),
+                    "{why}"
+                ),
             }
         }
     }
