@@ -186,3 +186,19 @@ async fn the_permissions_of_a_warehouse_have_two_addresses() {
     assert_eq!(kit.post(STATEMENTS, &ben, &body).await.status, 200);
     assert_eq!(kit.get("/api/2.0/permissions/sql/warehouses/w1/permissionLevels", &admin).await.status, 200);
 }
+
+#[tokio::test]
+async fn more_statements_than_run_at_a_time_wait_their_turn_and_are_answered() {
+    let kit = Kit::start(YAML).await;
+    // 200 run at a time. Each of these has a connection of its own, and two ends of it are in this process.
+    let asked = (0..300).map(|n| {
+        let kit = &kit;
+        async move {
+            let body = json!({"statement": format!("SELECT {n}"), "wait_timeout": "50s"});
+            (n, run(kit, "ana@example.com", body).await)
+        }
+    });
+    for (n, answer) in futures_util::future::join_all(asked).await {
+        assert_eq!(answer["result"]["data_array"], json!([[n.to_string()]]), "{answer}");
+    }
+}

@@ -8,8 +8,10 @@ use brickyard_catalog::{Catalog, Trace};
 use brickyard_types::{Clock, Entropy};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use futures_util::FutureExt;
 
 use crate::error::SqlError;
@@ -44,8 +46,10 @@ pub(crate) struct Inner {
     pub entropy: Arc<dyn Entropy>,
     pub options: SqlOptions,
     pub python: PythonFunctions,
-    pub runtime: Arc<RuntimeEnv>,
+    /// Settings and built-in functions, which every statement starts with a copy of. It holds no plan and no table.
+    pub base: SessionState,
     pub writers: crate::delta::Writers,
+    pub opened: crate::delta::Opened,
     /// Tables whose rows a test took into memory: reading files is most of a small query's time.
     #[cfg(test)]
     pub in_memory: crate::promises::InMemory,
@@ -57,8 +61,6 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// The rows. Dropping it stops the work.
     pub rows: SendableRecordBatchStream,
-    /// Every decision that was taken on the way.
-    pub traces: Vec<Trace>,
 }
 
 impl Sql {
@@ -86,8 +88,9 @@ impl Sql {
             entropy,
             options,
             python,
-            runtime,
+            base: base_state(runtime),
             writers: crate::delta::Writers::default(),
+            opened: crate::delta::Opened::default(),
             #[cfg(test)]
             in_memory: crate::promises::InMemory::default(),
         })))
@@ -96,7 +99,7 @@ impl Sql {
     /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.
     ///
     /// # Errors
-    /// With the reason. The decisions up to it are in `traces`, also then.
+    /// With the reason. The decisions up to it are in `traces`, also then, and also if nobody waits for the end.
     pub async fn run(
         &self,
         session: &Session,
@@ -120,15 +123,29 @@ impl Sql {
         parameters: &[Parameter],
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
-        let run = Run::new(&self.0, session, parameters);
+        let run = Run::new(&self.0, session, parameters, traces);
         let work = crate::deep::deep(run.statement(statement));
         // A panic in there is an error of this statement, and not the end of whoever runs it.
-        let answered = AssertUnwindSafe(work)
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Err(crate::deep::panicked().into()));
-        traces.extend(run.into_traces());
-        let (schema, rows) = answered?;
-        Ok(Answer { schema, rows: crate::deep::deep_rows(rows), traces: traces.clone() })
+        let answered = AssertUnwindSafe(work).catch_unwind().await;
+        let (schema, rows) = answered.unwrap_or_else(|_| Err(crate::deep::panicked().into()))?;
+        Ok(Answer { schema, rows: crate::deep::deep_rows(rows) })
     }
+}
+
+fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+    let options = config.options_mut();
+    options.execution.parquet.schema_force_view_types = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    crate::functions::register(&mut state);
+    crate::bounded::bound(&mut state);
+    state
 }

@@ -8,6 +8,7 @@ mod hostile_statements;
 mod policies;
 mod rights;
 mod section_r;
+mod time;
 mod workspace;
 
 /// Tables that are read from memory.

@@ -83,6 +83,12 @@ impl Workspace {
         std::fs::write(self._dir.path().join(name), text).unwrap();
     }
 
+    /// The folders of managed tables.
+    pub fn tables(&self) -> Vec<std::path::PathBuf> {
+        let folders = std::fs::read_dir(self._dir.path().join("tables")).unwrap();
+        folders.map(|folder| folder.unwrap().path()).collect()
+    }
+
     /// With [`SALES`].
     pub async fn with_sales() -> Self {
         let workspace = Self::empty().await;
