@@ -30,6 +30,10 @@ test: test-rust test-python
 
 test-rust: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
 test-rust: export BRICKYARD_BIN = $(BRICKYARD)
+# Where nobody waits, statements are made up for a minute.
+ifeq ($(CI),true)
+test-rust: export BRICKYARD_FUZZ_SECONDS ?= 60
+endif
 test-rust: $(BRICKYARD) $(PYTHONS)/newest/.ready
 	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --locked --workspace --no-fail-fast; \
 	else set -x; cargo test --locked --workspace; fi
@@ -42,10 +46,13 @@ test-python: $(BRICKYARD) $(PYTHONS)/sdk-0.94/.ready $(PYTHONS)/newest/.ready
 
 # One test at a time: each has the machine to itself, and prints what it did.
 load: export BRICKYARD_LOAD = full
+load: export BRICKYARD_SQL_QUERIES ?= 10000
+load: export BRICKYARD_FUZZ_SECONDS ?= 60
 load: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
 load: export BRICKYARD_BIN = $(BRICKYARD)
 load: $(BRICKYARD) $(PYTHONS)/newest/.ready
 	cargo test --locked -p brickyard-tests --test it -- --test-threads 1 --nocapture isolation:: reliability::
+	cargo test --locked --workspace --lib -- --test-threads 1 --nocapture a_generated_query hostile_statements::
 
 oracle: export BRICKYARD_CEDAR_CASES = $(or $(ORACLE_CASES),1000000)
 oracle:

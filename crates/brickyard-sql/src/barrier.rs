@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::source_as_provider;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{
@@ -25,6 +26,26 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures_util::TryStreamExt;
 
+use crate::deep::deep;
+use crate::error::SqlError;
+
+/// Tables and views that may be read below one view.
+const MOST_READS: usize = 1_000;
+
+/// How many tables and views a plan reads, those inside of views too.
+fn reads_below(plan: &LogicalPlan) -> Result<usize> {
+    let mut reads = 0_usize;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let provider = source_as_provider(&scan.source)?;
+            let any: &dyn std::any::Any = provider.as_ref();
+            reads = reads.saturating_add(any.downcast_ref::<Barrier>().map_or(1, |inside| inside.reads));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(reads)
+}
+
 /// A relation whose inside the rest of the plan does not see.
 pub(crate) struct Barrier {
     plan: LogicalPlan,
@@ -33,13 +54,34 @@ pub(crate) struct Barrier {
     open: Vec<bool>,
     /// The table, if there are policies inside whose errors speak of values that nobody may see.
     policed: Option<Arc<str>>,
+    /// How many tables are read below it.
+    reads: usize,
 }
 
 impl Barrier {
     /// A barrier around a plan. `open` says which of its columns may be compared inside.
     pub(crate) fn new(plan: LogicalPlan, open: Vec<bool>) -> Self {
         let schema = Arc::new(plan.schema().as_arrow().clone());
-        Self { plan, schema, open, policed: None }
+        let reads = reads_below(&plan).unwrap_or(usize::MAX).max(1);
+        Self { plan, schema, open, policed: None, reads }
+    }
+
+    /// A barrier around a view or a table function.
+    ///
+    /// # Errors
+    /// If more is read below it than a statement may: views of views double with every level.
+    pub(crate) fn of_view(plan: LogicalPlan, name: &str) -> std::result::Result<Self, SqlError> {
+        if reads_below(&plan)? > MOST_READS {
+            return Err(SqlError::condition(
+                "QUERY_TOO_COMPLEX",
+                "54001",
+                format!(
+                    "{name} reads more than {MOST_READS} tables and views, counted through the views below it."
+                ),
+            ));
+        }
+        let open = vec![true; plan.schema().fields().len()];
+        Ok(Self::new(plan, open))
     }
 
     /// A barrier around a table's policies. What fails inside is not told: it may be a hidden row's value.
@@ -119,7 +161,8 @@ impl TableProvider for Barrier {
         if let Some(limit) = limit {
             plan = plan.limit(0, Some(limit))?;
         }
-        let inner = state.create_physical_plan(&plan.build()?).await;
+        let plan = plan.build()?;
+        let inner = deep(state.create_physical_plan(&plan)).await;
         let inner = inner.map_err(|error| told(error, self.policed.as_deref()))?;
         Ok(Arc::new(BarrierExec { inner, policed: self.policed.clone() }))
     }
@@ -215,9 +258,20 @@ impl ExecutionPlan for BarrierExec {
 /// hidden row's value (`Cannot cast string 'secret'`).
 fn told(error: DataFusionError, policed: Option<&str>) -> DataFusionError {
     match policed {
-        Some(table) if !matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => failed(table),
+        Some(table) if of_a_value(&error) => failed(table),
         _ => error,
     }
+}
+
+/// True if an error may speak of a value, and not only of the statement.
+pub(crate) fn of_a_value(error: &DataFusionError) -> bool {
+    !matches!(
+        error.find_root(),
+        DataFusionError::ResourcesExhausted(_)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+    )
 }
 
 /// What is said when a policy fails.

@@ -178,6 +178,9 @@ fn location(folder: &Path) -> Result<String, SqlError> {
 
 /// What a table's files look like.
 fn stored_schema(columns: &[Column]) -> Result<SchemaRef, SqlError> {
+    if columns.is_empty() {
+        return Err(SqlError::unsupported("a table without columns: name at least one"));
+    }
     for column in columns {
         storable(&column.name, &column.data_type)?;
     }

@@ -1,5 +1,6 @@
 //! The engine: one statement in, one answer out, whatever protocol brought it.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use futures_util::FutureExt;
 
 use crate::error::SqlError;
 use crate::front;
@@ -72,6 +74,7 @@ impl Sql {
         entropy: Arc<dyn Entropy>,
         options: SqlOptions,
     ) -> Result<Self, SqlError> {
+        crate::deep::set_stacks();
         let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         let python = PythonFunctions::new(PythonSettings {
@@ -121,8 +124,11 @@ impl Sql {
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
         let run = Run::new(&self.0, session, parameters, traces);
-        let (schema, rows) = run.statement(statement).await?;
-        Ok(Answer { schema, rows })
+        let work = crate::deep::deep(run.statement(statement));
+        // A panic in there is an error of this statement, and not the end of whoever runs it.
+        let answered = AssertUnwindSafe(work).catch_unwind().await;
+        let (schema, rows) = answered.unwrap_or_else(|_| Err(crate::deep::panicked().into()))?;
+        Ok(Answer { schema, rows: crate::deep::deep_rows(rows) })
     }
 }
 
@@ -141,5 +147,6 @@ fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));
     let mut state = builder.build();
     crate::functions::register(&mut state);
+    crate::bounded::bound(&mut state);
     state
 }

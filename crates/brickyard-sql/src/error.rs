@@ -147,7 +147,9 @@ fn engine_state(error: &DataFusionError) -> &'static str {
         DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "22018",
         DataFusionError::SchemaError(..) => "42703",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "42000",
-        DataFusionError::NotImplemented(_) => "0A000",
+        // Mostly a type that one of its functions takes and then does not know.
+        DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "0A000",
+        error if is_pattern(error) => "22023",
         DataFusionError::ResourcesExhausted(_) => "53200",
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
         _ => "XX000",
@@ -164,7 +166,8 @@ fn engine_condition(error: &DataFusionError) -> &'static str {
         }
         DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
-        DataFusionError::NotImplemented(_) => "UNSUPPORTED_FEATURE",
+        DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "UNSUPPORTED_FEATURE",
+        error if is_pattern(error) => "INVALID_PARAMETER_VALUE.PATTERN",
         DataFusionError::ResourcesExhausted(_) => "RESOURCE_EXHAUSTED",
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "EXECUTION_ERROR",
         _ => "INTERNAL_ERROR",
@@ -184,6 +187,16 @@ fn plain(error: &DataFusionError) -> String {
             }
             other => other.to_string(),
         },
-        other => other.strip_backtrace(),
+        other => {
+            let text = other.strip_backtrace();
+            let end =
+                text.find("\nThis issue was likely caused by a bug in DataFusion").unwrap_or(text.len());
+            text[..end].replace("Internal error: ", "").trim_end().to_owned()
+        }
     }
+}
+
+/// True for a pattern that is none, or too large.
+fn is_pattern(error: &DataFusionError) -> bool {
+    matches!(error, DataFusionError::External(inner) if inner.is::<regex::Error>())
 }

@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_arrow;
 use crate::barrier::Barrier;
+use crate::deep::deep;
 use crate::error::SqlError;
 use crate::front::{self, FunctionBody as Body};
 use crate::planner::Called;
@@ -96,7 +97,7 @@ impl Run<'_> {
         scope: Scope<'f>,
         object: &'f Arc<Object>,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Template, SqlError>> + Send + 'f>> {
-        Box::pin(async move {
+        deep(async move {
             let Some(function) = object.function() else {
                 return Err(SqlError::unsupported(format_args!("{} as a function", object.full_name)));
             };
@@ -248,10 +249,12 @@ impl Run<'_> {
                 .collect()
         };
         let plan = LogicalPlanBuilder::from(plan).project(shown)?.build()?;
-        let open = vec![true; plan.schema().fields().len()];
-        Ok(provider_as_source(Arc::new(Barrier::new(plan, open))))
+        Ok(provider_as_source(Arc::new(Barrier::of_view(plan, &object.full_name)?)))
     }
 }
+
+/// How large a function's body may be with its arguments and the functions that it calls.
+const MOST_NODES: usize = 20_000;
 
 /// A planned parameter.
 #[derive(Clone, Debug)]
@@ -307,6 +310,24 @@ impl Template {
             }
             _ => map_subquery(expr, &mut |plan| self.in_plan(plan, &values)),
         })?;
+        let mut size = 0_usize;
+        replaced.data.apply(|one| {
+            size += 1;
+            if let Some(inner) = subquery_of(one) {
+                inner.subquery.apply_with_subqueries(|node| {
+                    size += 8 + node.expressions().len();
+                    Ok(TreeNodeRecursion::Continue)
+                })?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        // Functions that call others twice double with every level.
+        if size > MOST_NODES {
+            return Err(DataFusionError::Plan(format!(
+                "[QUERY_TOO_COMPLEX] {} is too complex with its arguments and the functions that it calls",
+                self.name
+            )));
+        }
         Ok(replaced.data)
     }
 

@@ -18,7 +18,9 @@
 
 mod arrow_types;
 mod barrier;
+mod bounded;
 mod change;
+mod deep;
 mod definition;
 mod delta;
 mod drop;

@@ -76,8 +76,7 @@ impl Run<'_> {
             cast(Expr::Column(from), to_arrow(&to.data_type)).alias(to.name.to_lowercase())
         });
         let plan = LogicalPlanBuilder::from(plan).project(shown.collect::<Vec<_>>())?.build()?;
-        let open = vec![true; table.columns.len()];
-        Ok(provider_as_source(Arc::new(Barrier::new(plan, open))))
+        Ok(provider_as_source(Arc::new(Barrier::of_view(plan, &object.full_name)?)))
     }
 
     /// `read_files(path, option => value ...)`.

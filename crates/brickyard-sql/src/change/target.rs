@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use brickyard_catalog::unity::{Column, Object, SelectTable};
+use brickyard_catalog::unity::{Column, Object, RowFilter, SelectTable};
 use brickyard_catalog::{Check, Permit};
 use datafusion::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
@@ -118,9 +118,7 @@ impl Run<'_> {
     async fn policed(&self, object: &Object, plan: LogicalPlan) -> Result<RecordBatch, SqlError> {
         let rows = self.collected(plan).await;
         rows.map_err(|error| match error {
-            SqlError::Engine(error)
-                if !matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) =>
-            {
+            SqlError::Engine(error) if crate::barrier::of_a_value(&error) => {
                 crate::barrier::failed(&object.full_name).into()
             }
             other => other,
@@ -148,42 +146,25 @@ impl Run<'_> {
         });
         let plan = LogicalPlanBuilder::from(scan).project(lower.collect::<Vec<_>>())?.build()?;
         let mut checks = Vec::new();
-        let all = match &table.row_filter {
-            None => self.collected(plan).await?,
-            Some(filter) => {
-                let visible = self.filter_expression(scope, object, filter, plan.schema()).await?;
-                checks.push(Check::RowFilter {
-                    table: object.reference(),
-                    function: Arc::clone(&filter.function_name),
-                });
-                let mut shown: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-                shown.push(Expr::IsTrue(Box::new(visible)).alias("__visible"));
-                let policed = LogicalPlanBuilder::from(plan).project(shown)?.build()?;
-                self.policed(object, policed).await?
-            }
-        };
+        let all = self.collected(plan).await?;
         let consumer = MemoryConsumer::new(format!("change of {}", object.full_name));
         let memory = consumer.register(&self.sql.base.runtime_env().memory_pool);
         memory.try_grow(all.get_array_memory_size().saturating_mul(2))?;
         let fields =
             columns.iter().map(|one| Field::new(one.name.to_lowercase(), to_arrow(&one.data_type), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let real = with_schema(&schema, &all)?;
         let (seen, hidden) = match &table.row_filter {
-            None => (with_schema(&schema, &all)?, RecordBatch::new_empty(Arc::clone(&schema))),
-            Some(_) => {
-                let Some(visible) = all.column(columns.len()).as_boolean_opt().cloned() else {
-                    return Err(lost());
-                };
-                let real = with_schema(
-                    &schema,
-                    &all.project(&(0..columns.len()).collect::<Vec<_>>()).map_err(DataFusionError::from)?,
-                )?;
-                let hidden = compute::not(&visible).map_err(DataFusionError::from)?;
+            None => (real, RecordBatch::new_empty(Arc::clone(&schema))),
+            Some(filter) => {
+                checks.push(Check::RowFilter {
+                    table: object.reference(),
+                    function: Arc::clone(&filter.function_name),
+                });
+                let hidden = all_but(real.num_rows(), &self.let_through(scope, object, filter, &real).await?);
+                let seen = compute::not(&hidden).map_err(DataFusionError::from)?;
                 let split = |keep: &BooleanArray| compute::filter_record_batch(&real, keep);
-                (
-                    split(&visible).map_err(DataFusionError::from)?,
-                    split(&hidden).map_err(DataFusionError::from)?,
-                )
+                (split(&seen).map_err(DataFusionError::from)?, split(&hidden).map_err(DataFusionError::from)?)
             }
         };
         let qualifier = TableReference::bare(alias.unwrap_or(&object.name).to_lowercase());
@@ -192,6 +173,32 @@ impl Run<'_> {
             self.record(permit.trace().clone().with_policies(checks));
         }
         Ok(Target { columns, hidden, seen, shown, _memory: memory })
+    }
+
+    /// The places of the rows that the filter lets through. As a filter of a plan, because only there a lookup in
+    /// another table (`EXISTS`) can stand.
+    async fn let_through(
+        &self,
+        scope: Scope<'_>,
+        object: &Object,
+        filter: &RowFilter,
+        real: &RecordBatch,
+    ) -> Result<Vec<usize>, SqlError> {
+        let qualifier = Some(TableReference::bare("__row"));
+        let mut kinds: Vec<_> = real.schema().fields().iter().cloned().collect();
+        let mut fields: Vec<_> = kinds.iter().map(|kind| (qualifier.clone(), kind.name().clone())).collect();
+        let mut arrays = real.columns().to_vec();
+        arrays.push(numbered(real.num_rows()));
+        kinds.push(Arc::new(Field::new(ROW, datafusion::arrow::datatypes::DataType::Int64, true)));
+        fields.push((qualifier.clone(), ROW.to_owned()));
+        let batch =
+            RecordBatch::try_new(Arc::new(Schema::new(kinds)), arrays).map_err(DataFusionError::from)?;
+        let plan = Relation { batch, fields }.plan()?;
+        let keep = self.filter_expression(scope, object, filter, plan.schema()).await?;
+        let place = Expr::Column(PlanColumn::new(qualifier, ROW));
+        let plan = LogicalPlanBuilder::from(plan).filter(keep)?.project([place])?.build()?;
+        let found = self.policed(object, plan).await?;
+        places(found.columns().first())
     }
 
     /// Rows with their masks on, and their places.

@@ -16,9 +16,6 @@ use crate::statement::{Name, NameOrMarker};
 
 /// What `sqlparser` counts as a level: brackets, operators on the right, subqueries. The stack grows as needed.
 const DEEPEST: usize = 300;
-/// How much stack is left when more is taken. `recursive`'s own 128 KiB are less than `sqlparser` needs between two
-/// of its checks when it is compiled without optimisation (about 150 KiB), and DataFusion stands on the same number.
-const STACK_LEFT: usize = 512 * 1024;
 
 /// Reads one statement.
 pub(super) struct Cursor<'a> {
@@ -39,8 +36,7 @@ pub(super) fn read<T>(
         let start = places.get(index).map_or(0, |place| place.start as usize);
         return Err(too_complex(text, start));
     }
-    // For the whole process, and the same each time.
-    recursive::set_minimum_stack_size(STACK_LEFT);
+    crate::deep::set_stacks();
     let dialect = Databricks::new(tokens.len());
     let parser = Parser::new(&dialect).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
     let mut cursor = Cursor { parser, dialect: &dialect, text, places };

@@ -14,6 +14,7 @@ use datafusion::sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlT
 use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
+use crate::deep::deep;
 use crate::error::SqlError;
 use crate::identity_functions;
 use crate::planner::{Loaded, Missing, Round};
@@ -102,7 +103,7 @@ impl Run<'_> {
         scope: Scope<'f>,
         mut tree: Tree,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Planned, SqlError>> + Send + 'f>> {
-        Box::pin(async move {
+        deep(async move {
             if scope.depth > DEEPEST {
                 return Err(SqlError::condition(
                     "RECURSION_LIMIT_EXCEEDED",

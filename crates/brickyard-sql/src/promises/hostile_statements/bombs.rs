@@ -32,7 +32,7 @@ const BOMBS: &[&str] = &[
     "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b, generate_series(1, 1000000) c",
     "SELECT regexp_replace('aaaa', 'a{1000}{1000}{1000}', '')",
     "SELECT regexp_like(repeat('a', 10000), '(a*)*(a*)*(a*)*b')",
-    "SELECT 'x' LIKE repeat('%a', 100000)",
+    "SELECT 'x' LIKE repeat('%a', 2000)",
     "SELECT array_resize(array(1), 1000000000000, 0)",
     "SELECT factorial(2147483647)",
     "SELECT format_string('%2000000000d', 1)",
