@@ -98,10 +98,9 @@ impl TableProvider for Barrier {
             plan = plan.filter(unqualified(filter.clone())?)?;
         }
         if let Some(projection) = projection {
-            let columns: Vec<Expr> = projection
-                .iter()
-                .map(|index| Expr::Column(self.plan.schema().columns()[*index].clone()))
-                .collect();
+            let all = self.plan.schema().columns();
+            let columns: Vec<Expr> =
+                projection.iter().map(|index| Expr::Column(all[*index].clone())).collect();
             plan = plan.project(columns)?;
         }
         if let Some(limit) = limit {

@@ -233,7 +233,10 @@ pub(crate) fn as_declared(
 /// A session that only reads files, on the engine's memory.
 pub(crate) fn reading(inner: &Inner) -> SessionState {
     let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
-    SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&inner.runtime)).build()
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(inner.base.runtime_env()))
+        .build()
 }
 
 fn to_engine(error: impl std::error::Error + Send + Sync + 'static) -> datafusion::error::DataFusionError {

@@ -7,8 +7,10 @@ use brickyard_catalog::{Catalog, Trace};
 use brickyard_types::{Clock, Entropy};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
 
 use crate::error::SqlError;
 use crate::front;
@@ -42,7 +44,8 @@ pub(crate) struct Inner {
     pub entropy: Arc<dyn Entropy>,
     pub options: SqlOptions,
     pub python: PythonFunctions,
-    pub runtime: Arc<RuntimeEnv>,
+    /// Settings and built-in functions, which every statement starts with a copy of. It holds no plan and no table.
+    pub base: SessionState,
     pub writers: crate::delta::Writers,
     pub opened: crate::delta::Opened,
 }
@@ -53,8 +56,6 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// The rows. Dropping it stops the work.
     pub rows: SendableRecordBatchStream,
-    /// Every decision that was taken on the way.
-    pub traces: Vec<Trace>,
 }
 
 impl Sql {
@@ -81,7 +82,7 @@ impl Sql {
             entropy,
             options,
             python,
-            runtime,
+            base: base_state(runtime),
             writers: crate::delta::Writers::default(),
             opened: crate::delta::Opened::default(),
         })))
@@ -90,7 +91,7 @@ impl Sql {
     /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.
     ///
     /// # Errors
-    /// With the reason. The decisions up to it are in `traces`, also then.
+    /// With the reason. The decisions up to it are in `traces`, also then, and also if nobody waits for the end.
     pub async fn run(
         &self,
         session: &Session,
@@ -114,10 +115,25 @@ impl Sql {
         parameters: &[Parameter],
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
-        let run = Run::new(&self.0, session, parameters);
-        let answered = run.statement(statement).await;
-        traces.extend(run.into_traces());
-        let (schema, rows) = answered?;
-        Ok(Answer { schema, rows, traces: traces.clone() })
+        let run = Run::new(&self.0, session, parameters, traces);
+        let (schema, rows) = run.statement(statement).await?;
+        Ok(Answer { schema, rows })
     }
+}
+
+fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+    let options = config.options_mut();
+    options.execution.parquet.schema_force_view_types = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    crate::functions::register(&mut state);
+    state
 }

@@ -5,4 +5,5 @@ mod definitions;
 mod functions_and_views;
 mod policies;
 mod rights;
+mod time;
 mod workspace;

@@ -498,9 +498,9 @@ impl Inner {
         statement: &str,
         parameters: &[Parameter],
     ) -> Result<ResultSet, SqlError> {
-        let mut traces = Vec::new();
-        let answered = self.runner.run(session, statement, parameters, &mut traces).await;
-        entry.now.lock().traces.append(&mut traces);
+        let mut decisions = Decisions { entry, traces: Vec::new() };
+        let answered = self.runner.run(session, statement, parameters, &mut decisions.traces).await;
+        drop(decisions);
         let make_room = || self.make_room();
         result::collect(answered?, &entry.wanted, &self.limits.sizes, &self.memory, &make_room).await
     }
@@ -549,6 +549,18 @@ impl Inner {
         self.entropy.fill(&mut bytes);
         bytes[0] = 0x01;
         uuid::Uuid::from_bytes(bytes).to_string().into()
+    }
+}
+
+/// The decisions of a running statement: the entry has them when the work ends, and also when it is cancelled.
+struct Decisions<'e> {
+    entry: &'e Entry,
+    traces: Vec<Trace>,
+}
+
+impl Drop for Decisions<'_> {
+    fn drop(&mut self) {
+        self.entry.now.lock().traces.append(&mut self.traces);
     }
 }
 

@@ -149,7 +149,7 @@ impl Run<'_> {
             }
         };
         let consumer = MemoryConsumer::new(format!("change of {}", object.full_name));
-        let memory = consumer.register(&self.sql.runtime.memory_pool);
+        let memory = consumer.register(&self.sql.base.runtime_env().memory_pool);
         memory.try_grow(all.get_array_memory_size().saturating_mul(2))?;
         let fields =
             columns.iter().map(|one| Field::new(one.name.to_lowercase(), to_arrow(&one.data_type), true));
