@@ -26,6 +26,7 @@ def connection(brickyard: Brickyard, warehouse: str, who: str = ADMIN, **options
         http_path=f"/sql/1.0/warehouses/{warehouse}",
         access_token=TOKENS[who],
         use_sea=True,
+        enable_telemetry=False,  # or it asks port 80 for feature flags first, for half a minute
         **options,
     )
 

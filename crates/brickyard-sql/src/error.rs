@@ -2,6 +2,7 @@
 
 use brickyard_catalog::unity::UnityError;
 use brickyard_catalog::{DenialKind, Denied, Trace};
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::front::SyntaxError;
@@ -68,7 +69,10 @@ impl SqlError {
             },
             Self::Condition { sql_state, .. } => sql_state,
             Self::Python(_) => "39000",
-            Self::Engine(error) => engine_state(error),
+            Self::Engine(error) => match python_function(error) {
+                Some(_) => "39000",
+                None => engine_state(error),
+            },
             Self::Cancelled => "HY008",
         }
     }
@@ -90,9 +94,10 @@ impl SqlError {
                 format!("[{condition}] {message} SQLSTATE: {state}")
             }
             Self::Python(error) => error.to_string(),
-            Self::Engine(error) => {
-                format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error))
-            }
+            Self::Engine(error) => match python_function(error) {
+                Some(error) => error.to_string(),
+                None => format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error)),
+            },
             Self::Cancelled => "The statement was cancelled.".to_owned(),
         }
     }
@@ -128,8 +133,18 @@ fn unity_condition(error: &UnityError) -> &'static str {
     }
 }
 
+/// What a Python function said while the engine ran it: the engine carries it as somebody else's error.
+fn python_function(error: &DataFusionError) -> Option<&PythonFunctionError> {
+    match error.find_root() {
+        DataFusionError::External(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
 fn engine_state(error: &DataFusionError) -> &'static str {
     match error.find_root() {
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => "22012",
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "22018",
         DataFusionError::SchemaError(..) => "42703",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "42000",
         DataFusionError::NotImplemented(_) => "0A000",
@@ -141,6 +156,8 @@ fn engine_state(error: &DataFusionError) -> &'static str {
 
 fn engine_condition(error: &DataFusionError) -> &'static str {
     match error.find_root() {
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => "DIVIDE_BY_ZERO",
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "CAST_INVALID_INPUT",
         DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
         DataFusionError::NotImplemented(_) => "UNSUPPORTED_FEATURE",
@@ -152,5 +169,14 @@ fn engine_condition(error: &DataFusionError) -> &'static str {
 
 /// The engine's text without its own prefixes and without where in its source it came from.
 fn plain(error: &DataFusionError) -> String {
-    error.find_root().strip_backtrace()
+    match error.find_root() {
+        DataFusionError::ArrowError(error, _) => match &**error {
+            ArrowError::DivideByZero => {
+                "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.".to_owned()
+            }
+            ArrowError::CastError(text) => format!("{text}. Use `try_cast` to tolerate it and return NULL instead."),
+            other => other.to_string(),
+        },
+        other => other.strip_backtrace(),
+    }
 }

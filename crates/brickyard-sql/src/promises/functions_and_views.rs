@@ -49,3 +49,18 @@ async fn a_python_function_answers() {
     let ids = "SELECT main.sales.add(id, 1) AS n FROM main.sales.orders ORDER BY n";
     assert_eq!(w.ask(&w.ada, ids).await.unwrap(), ["2", "3"]);
 }
+
+#[tokio::test]
+async fn what_goes_wrong_while_it_runs_is_told_in_the_words_of_databricks() {
+    let w = Workspace::with_sales().await;
+    w.set_up("CREATE FUNCTION main.sales.bad(a BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$ return a + 'x' $$").await;
+    for (statement, words) in [
+        ("SELECT main.sales.bad(id) FROM main.sales.orders", "[UDF_USER_CODE_ERROR.GENERIC] "),
+        ("SELECT id / (id - id) FROM main.sales.orders", "[DIVIDE_BY_ZERO] Division by zero."),
+        ("SELECT CAST(concat('x', id) AS INT) FROM main.sales.orders", "[CAST_INVALID_INPUT] "),
+    ] {
+        let error = w.ask(&w.ada, statement).await.unwrap_err();
+        assert!(error.starts_with(words), "{error}");
+        assert_eq!(error.matches("SQLSTATE").count(), 1, "{error}");
+    }
+}
