@@ -36,7 +36,7 @@ pub struct SqlOptions {
 
 /// The SQL engine of one workspace. Clones are handles to the same engine.
 #[derive(Clone)]
-pub struct Sql(Arc<Inner>);
+pub struct Sql(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub catalog: Catalog,
@@ -48,6 +48,9 @@ pub(crate) struct Inner {
     pub base: SessionState,
     pub writers: crate::delta::Writers,
     pub opened: crate::delta::Opened,
+    /// Tables whose rows a test took into memory: reading files is most of a small query's time.
+    #[cfg(test)]
+    pub in_memory: crate::promises::InMemory,
 }
 
 /// What a statement answers.
@@ -85,6 +88,8 @@ impl Sql {
             base: base_state(runtime),
             writers: crate::delta::Writers::default(),
             opened: crate::delta::Opened::default(),
+            #[cfg(test)]
+            in_memory: crate::promises::InMemory::default(),
         })))
     }
 

@@ -126,14 +126,13 @@ pub(super) async fn make_as(
     workspace.catalog.create_object(permit, new).await.map_err(refused)
 }
 
-/// Drops an object. The files of managed tables are not looked at here: nothing leads to them any more.
+/// Drops an object, and the files of its managed tables.
 pub(super) async fn drop_it(
     workspace: &Workspace,
     permit: &Permit<ManageObject>,
     cascade: bool,
 ) -> Result<(), ApiError> {
-    workspace.catalog.drop_object(permit, cascade).await.map_err(refused)?;
-    Ok(())
+    workspace.sql.drop_object(permit, cascade).await.map_err(refused)
 }
 
 /// A UUID that nothing else has.
