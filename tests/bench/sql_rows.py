@@ -28,8 +28,8 @@ def install():
     return environment("bench-sql", HERE / "sql_requirements.txt")
 
 
-def body(statement, warehouse="w"):
-    return json.dumps({"statement": statement, "warehouse_id": warehouse, "wait_timeout": "10s", "disposition": "INLINE", "format": "JSON_ARRAY"})
+def body(statement, warehouse="w", wait="10s"):
+    return json.dumps({"statement": statement, "warehouse_id": warehouse, "wait_timeout": wait, "disposition": "INLINE", "format": "JSON_ARRAY"})
 
 
 def rows_of(answer):
@@ -90,7 +90,7 @@ def statements(report):
     with ExitStack() as stack:
         ours = stack.enter_context(brickyard("brickyard many", sql(MEBIBYTES))).wait()
         token = token_of(ours.url)
-        for statement in ("CREATE CATALOG b", "CREATE SCHEMA b.s", "CREATE TABLE b.s.small AS SELECT id FROM range(100)", *(
+        for statement in ("CREATE CATALOG b", "CREATE SCHEMA b.s", "CREATE TABLE b.s.small AS SELECT 0 AS id UNION ALL SELECT 1", *(
             f"GRANT {what} TO `account users`" for what in ("USE CATALOG ON CATALOG b", "USE SCHEMA ON SCHEMA b.s", "SELECT ON TABLE b.s.small"))):
             run(ours, statement, ADMIN)
         took, wrong = [], []
@@ -111,7 +111,7 @@ async def thousand(server, token):
 
     async def ask(number):
         statement = f"SELECT {number}" if number % 2 else f"SELECT id + {number} FROM b.s.small WHERE id = 0"
-        text = body(statement)
+        text = body(statement, wait="50s")
         head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         await begun.wait()
@@ -194,7 +194,8 @@ AGGREGATES = {
 SETUP = f"""CREATE CATALOG b
 CREATE SCHEMA b.s
 CREATE TABLE b.s.orders AS SELECT * FROM read_files('data/all', format => 'parquet') WHERE id < {PART}
-CREATE TABLE b.s.mapping AS SELECT '{ANA}' AS who, concat('region-', CAST(id AS STRING)) AS region FROM range(4) UNION ALL SELECT 'ben@example.com', 'region-7'
+CREATE TABLE b.s.mapping (who STRING, region STRING)
+INSERT INTO b.s.mapping VALUES {', '.join(f"('{ANA}', 'region-{n}')" for n in range(4))}, ('ben@example.com', 'region-7')
 CREATE FUNCTION b.s.may_see(region STRING) RETURNS BOOLEAN RETURN is_account_group_member('managers') OR EXISTS (SELECT 1 FROM b.s.mapping m WHERE m.who = current_user() AND m.region = may_see.region)
 CREATE FUNCTION b.s.masked(customer STRING) RETURNS STRING RETURN CASE WHEN is_account_group_member('managers') THEN customer ELSE concat('***@', split_part(customer, '@', 2)) END
 ALTER TABLE b.s.orders SET ROW FILTER b.s.may_see ON (region)

@@ -21,7 +21,7 @@ USER = "user_auth_policy: {api_scopes: [serving.serving-endpoints]}"
 
 def sql(mebibytes):
     """A warehouse, and a group that nobody is in."""
-    head = HEAD.replace("ALGORITHM", "ES256").replace("tokens:", f"sql_memory: {mebibytes}MiB, tokens:")
+    head = HEAD.replace("ALGORITHM", "ES256").replace("admins:", f"sql_memory: {mebibytes}MiB, admins:", 1)
     return head + """
 groups: [{display_name: managers}]
 sql_warehouses: [{id: w, name: w, permissions: [{group_name: users, permission_level: CAN_USE}]}]

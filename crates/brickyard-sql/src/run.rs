@@ -3,13 +3,14 @@
 pub(crate) mod query;
 mod spelling;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use brickyard_catalog::unity::{Object, ObjectKind, ObjectPath, Target};
 use brickyard_catalog::{Action, Asker, Denied, Permit, Trace, family};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
@@ -32,7 +33,7 @@ pub(crate) struct Run<'a> {
     /// The caller's, so that the decisions of a statement that is cancelled are not lost with it.
     traces: Mutex<&'a mut Vec<Trace>>,
     /// The columns of the tables that were read, as they were spelled when the table was made, by lower-case name.
-    pub spellings: Mutex<std::collections::HashMap<String, String>>,
+    pub spellings: Mutex<HashMap<String, String>>,
     own_state: std::sync::OnceLock<datafusion::execution::SessionState>,
 }
 
@@ -177,8 +178,18 @@ impl<'a> Run<'a> {
         let state = self.state();
         let physical = state.create_physical_plan(&plan).await?;
         let schema = physical.schema();
-        let context = Arc::new(datafusion::execution::TaskContext::from(state));
-        let rows = datafusion::physical_plan::execute_stream(physical, context)?;
+        // A plan holds its functions itself: a context's own lists of them are for plans that were sent from elsewhere.
+        let context = TaskContext::new(
+            None,
+            state.session_id().to_owned(),
+            state.config().clone(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            Arc::clone(state.runtime_env()),
+        );
+        let rows = datafusion::physical_plan::execute_stream(physical, Arc::new(context))?;
         Ok((schema, rows))
     }
 
