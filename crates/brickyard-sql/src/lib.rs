@@ -27,6 +27,7 @@ mod front;
 mod functions;
 mod grant;
 mod identity_functions;
+mod information_schema;
 mod inline;
 mod planner;
 mod python_function;

@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast;
 use crate::arrow_types::to_sql;
 use crate::error::SqlError;
 use crate::identity_functions;
+use crate::information_schema;
 use crate::planner::{Loaded, Missing, Round, path_of};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
@@ -189,6 +190,9 @@ impl Run<'_> {
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {
         let path = crate::run::qualify(ObjectKind::Table, parts.to_vec(), scope.current)?;
+        if information_schema::holds(&path) {
+            return self.information_schema(scope, &path);
+        }
         let object = self.find(scope.asker, ObjectKind::Table, &path)?;
         self.relation(scope, &object).await
     }
@@ -228,12 +232,14 @@ impl Run<'_> {
         let mut above = brickyard_catalog::unity::ObjectId::METASTORE;
         for (kind, part) in [ObjectKind::Catalog, ObjectKind::Schema].into_iter().zip(path.parents()) {
             let Some(object) = unity.child(above, kind, part) else {
+                information_schema::refuse_change(path)?;
                 let name = path.parts()[..=usize::from(kind == ObjectKind::Schema)].join(".");
                 return Err(UnityError::NotFound { kind, name }.into());
             };
             self.authorize_as(asker, UseParents(Target::new(object.reference(), &family::SQL_STATEMENTS)))?;
             above = object.id;
         }
+        information_schema::refuse_change(path)?;
         if kind == ObjectKind::Table {
             return Err(not_found("TABLE_OR_VIEW_NOT_FOUND", "table or view", "42P01", &path.to_string()));
         }
