@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use brickyard_catalog::unity::{Column, Object, TableKind};
 use brickyard_catalog::{Catalog, Trace};
 use brickyard_types::{Clock, Entropy};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -12,6 +13,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::error::SqlError;
 use crate::front;
+use crate::outside::Outside;
 use crate::python_function::{PythonFunctions, PythonSettings};
 use crate::run::Run;
 use crate::session::{Parameter, Session};
@@ -44,6 +46,8 @@ pub(crate) struct Inner {
     pub python: PythonFunctions,
     pub runtime: Arc<RuntimeEnv>,
     pub writers: crate::delta::Writers,
+    /// What seals secrets and speaks HTTP, once somebody said so.
+    pub outside: std::sync::OnceLock<Arc<dyn Outside>>,
 }
 
 /// What a statement answers.
@@ -82,7 +86,39 @@ impl Sql {
             python,
             runtime,
             writers: crate::delta::Writers::default(),
+            outside: std::sync::OnceLock::new(),
         })))
+    }
+
+    /// Lets statements seal the secrets of connections, and call out through them. Only the first call counts.
+    pub fn connect(&self, outside: Arc<dyn Outside>) {
+        let _ = self.0.outside.set(outside);
+    }
+
+    /// Makes the folder of a managed table that has no rows yet.
+    ///
+    /// # Errors
+    /// If no table can have these columns.
+    pub async fn lay_out(&self, uid: &str, columns: &[Column]) -> Result<(), SqlError> {
+        crate::definition::columns::distinct(columns)?;
+        for column in columns {
+            crate::delta::storable(&column.name, &column.data_type)?;
+        }
+        crate::delta::create(&self.0, uid, columns).await
+    }
+
+    /// Removes the folder of a managed table that did not come to be.
+    pub async fn forget_files(&self, uid: &str) {
+        crate::delta::remove(&self.0, uid).await;
+    }
+
+    /// Removes the files of dropped tables that were managed.
+    pub async fn forget(&self, dropped: &[Arc<Object>]) {
+        for object in dropped {
+            if object.table().is_some_and(|table| table.table_kind == TableKind::Managed) {
+                crate::delta::remove(&self.0, &object.uid).await;
+            }
+        }
     }
 
     /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.

@@ -419,7 +419,7 @@ fn put_bodies_in_plan(
     Ok(rewritten.data)
 }
 
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+pub(crate) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),
@@ -430,7 +430,7 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 }
 
 /// Changes the plan of an expression's subquery, and what it refers to outside.
-fn map_subquery(
+pub(crate) fn map_subquery(
     mut expr: Expr,
     change: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
 ) -> Result<Transformed<Expr>, DataFusionError> {

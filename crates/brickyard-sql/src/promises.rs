@@ -3,6 +3,7 @@
 mod changes;
 mod definitions;
 mod functions_and_views;
+mod http_requests;
 mod information_schema;
 mod policies;
 mod rights;

@@ -154,6 +154,9 @@ impl VisitorMut for Rewrite<'_> {
                         }
                     }
                 }
+                if let Err(error) = crate::http_request::positional(function) {
+                    return ControlFlow::Break(error);
+                }
             }
             Expr::Value(value) => {
                 if let Value::Placeholder(marker) = &value.value {

@@ -148,8 +148,12 @@ impl Run<'_> {
                 match (planned, missing) {
                     (Ok(planned), _) => {
                         return Ok(match planned {
-                            Planned::Query(plan) => Planned::Query(self.with_bodies(scope, plan).await?),
+                            Planned::Query(plan) => {
+                                let plan = self.with_connections(scope, plan)?;
+                                Planned::Query(self.with_bodies(scope, plan).await?)
+                            }
                             Planned::Expression(expr) => {
+                                let expr = self.expression_with_connections(scope, expr)?;
                                 Planned::Expression(self.expression_with_bodies(scope, expr).await?)
                             }
                         });
@@ -185,7 +189,9 @@ impl Run<'_> {
         let directory = self.sql.catalog.identity().directory();
         let speaker = self.session.speaker().principal();
         let all = identity_functions::of(&directory, speaker, current);
-        all.into_iter().map(|function| (function.name().to_owned(), function)).collect()
+        let request = (crate::http_request::REWRITTEN.to_owned(), crate::http_request::placeholder());
+        let named = all.into_iter().map(|function| (function.name().to_owned(), function));
+        named.chain([request]).collect()
     }
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {

@@ -126,13 +126,14 @@ pub(super) async fn make_as(
     workspace.catalog.create_object(permit, new).await.map_err(refused)
 }
 
-/// Drops an object. The files of managed tables are not looked at here: nothing leads to them any more.
+/// Drops an object, what is in it, and the files of managed tables.
 pub(super) async fn drop_it(
     workspace: &Workspace,
     permit: &Permit<ManageObject>,
     cascade: bool,
 ) -> Result<(), ApiError> {
-    workspace.catalog.drop_object(permit, cascade).await.map_err(refused)?;
+    let gone = workspace.catalog.drop_object(permit, cascade).await.map_err(refused)?;
+    workspace.sql.forget(&gone).await;
     Ok(())
 }
 
