@@ -209,7 +209,8 @@ async fn a_table_that_is_dropped_over_rest_leaves_no_files() {
     let kit = Kit::builder(YAML).data_dir(data.path()).start().await;
     let admin = kit.token("admin@example.com");
     let folders = || {
-        std::fs::read_dir(data.path().join("tables")).map_or(0, |entries| entries.filter_map(Result::ok).count())
+        std::fs::read_dir(data.path().join("tables"))
+            .map_or(0, |entries| entries.filter_map(Result::ok).count())
     };
     for statement in [
         "CREATE CATALOG c",

@@ -1,6 +1,7 @@
 //! Unity Catalog over REST: who sees what, who changes what, and in which words the others are refused.
 
 mod changes;
+mod new_tables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -316,7 +317,7 @@ async fn everybody_is_answered_by_their_privileges_and_refused_in_databricks_wor
             "tables",
             &json!({}),
             ADMIN,
-            r#"501 "NOT_IMPLEMENTED" Making a table through the REST API (use CREATE TABLE in a SQL statement); it is not emulated by brickyard"#,
+            r#"400 "INVALID_PARAMETER_VALUE" Missing required field: name"#,
         ),
         (
             &Method::PATCH,

@@ -24,6 +24,7 @@ use brickyard_catalog::{Permit, family};
 
 use crate::drop::drop_object;
 use crate::error::SqlError;
+use crate::information_schema;
 use crate::run::{Rows, Run, no_rows};
 use crate::statement::{Alteration, Kind, NameOrMarker};
 
@@ -70,6 +71,7 @@ impl Run<'_> {
         kind: ObjectKind,
         path: &ObjectPath,
     ) -> Result<Permit<CreateObject>, SqlError> {
+        information_schema::refuse_change(path)?;
         let parent = match kind.parent() {
             Some(above @ (ObjectKind::Catalog | ObjectKind::Schema)) => {
                 let above_path = ObjectPath::new(path.parents().to_vec()).map_err(UnityError::from)?;
@@ -105,6 +107,7 @@ impl Run<'_> {
     ) -> Result<Rows, SqlError> {
         let wanted = object_kind(kind);
         let path = self.path(wanted, name)?;
+        information_schema::refuse_change(&path)?;
         let object = match self.existing(wanted, &path) {
             Some(object) => object,
             None if if_exists => return Ok(no_rows()),

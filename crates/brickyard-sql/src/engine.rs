@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use brickyard_catalog::unity::Column;
 use brickyard_catalog::{Catalog, Trace};
 use brickyard_types::{Clock, Entropy};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -16,6 +17,7 @@ use futures_util::FutureExt;
 
 use crate::error::SqlError;
 use crate::front;
+use crate::outside::Outside;
 use crate::python_function::{PythonFunctions, PythonSettings};
 use crate::run::Run;
 use crate::session::{Parameter, Session};
@@ -53,6 +55,8 @@ pub(crate) struct Inner {
     /// Tables whose rows a test took into memory: reading files is most of a small query's time.
     #[cfg(test)]
     pub in_memory: crate::promises::InMemory,
+    /// What seals secrets and speaks HTTP, once somebody said so.
+    pub outside: std::sync::OnceLock<Arc<dyn Outside>>,
 }
 
 /// What a statement answers.
@@ -93,7 +97,30 @@ impl Sql {
             opened: crate::delta::Opened::default(),
             #[cfg(test)]
             in_memory: crate::promises::InMemory::default(),
+            outside: std::sync::OnceLock::new(),
         })))
+    }
+
+    /// Lets statements seal the secrets of connections, and call out through them. Only the first call counts.
+    pub fn connect(&self, outside: Arc<dyn Outside>) {
+        let _ = self.0.outside.set(outside);
+    }
+
+    /// Makes the folder of a managed table that has no rows yet.
+    ///
+    /// # Errors
+    /// If no table can have these columns.
+    pub async fn lay_out(&self, uid: &str, columns: &[Column]) -> Result<(), SqlError> {
+        crate::definition::columns::distinct(columns)?;
+        for column in columns {
+            crate::delta::storable(&column.name, &column.data_type)?;
+        }
+        crate::delta::create(&self.0, uid, columns).await
+    }
+
+    /// Removes the folder of a managed table that did not come to be.
+    pub async fn forget_files(&self, uid: &str) {
+        crate::delta::remove(&self.0, uid).await;
     }
 
     /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.

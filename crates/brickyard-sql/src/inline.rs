@@ -435,7 +435,7 @@ fn map_expressions(
     Ok(rewritten.data)
 }
 
-fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+pub(crate) fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),
@@ -446,7 +446,7 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 }
 
 /// Changes the plan of an expression's subquery, and what it refers to outside.
-fn map_subquery(
+pub(crate) fn map_subquery(
     mut expr: Expr,
     change: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, DataFusionError>,
 ) -> Result<Transformed<Expr>, DataFusionError> {

@@ -5,6 +5,8 @@ mod copy;
 mod definitions;
 mod functions_and_views;
 mod hostile_statements;
+mod http_requests;
+mod information_schema;
 mod policies;
 mod rights;
 mod section_r;
@@ -18,4 +20,5 @@ pub(crate) type InMemory = parking_lot::Mutex<
         std::sync::Arc<dyn datafusion::catalog::TableProvider>,
     >,
 >;
-#[cfg(test)] mod probe;
+#[cfg(test)]
+mod probe;

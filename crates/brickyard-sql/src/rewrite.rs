@@ -120,7 +120,9 @@ impl VisitorMut for Rewrite<'_> {
     fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<SqlError> {
         match factor {
             ast::TableFactor::Pivot { .. } => {
-                return ControlFlow::Break(SqlError::unsupported("PIVOT. Write sum(CASE WHEN .. THEN .. END)"));
+                return ControlFlow::Break(SqlError::unsupported(
+                    "PIVOT. Write sum(CASE WHEN .. THEN .. END)",
+                ));
             }
             ast::TableFactor::Unpivot { .. } => {
                 return ControlFlow::Break(SqlError::unsupported("UNPIVOT. Write a UNION ALL"));
@@ -188,6 +190,9 @@ impl VisitorMut for Rewrite<'_> {
                             fold(name);
                         }
                     }
+                }
+                if let Err(error) = crate::http_request::positional(function) {
+                    return ControlFlow::Break(error);
                 }
             }
             Expr::Value(value) => {

@@ -3,6 +3,7 @@
 use brickyard_catalog::unity::{ObjectKind, UseParents};
 
 use crate::error::SqlError;
+use crate::information_schema;
 use crate::run::{Rows, Run, no_rows};
 use crate::session::Current;
 use crate::statement::NameOrMarker;
@@ -16,6 +17,13 @@ impl Run<'_> {
     }
 
     pub(crate) fn use_schema(&self, name: &NameOrMarker) -> Result<Rows, SqlError> {
+        let path = self.path(ObjectKind::Schema, name)?;
+        if information_schema::holds(&path) {
+            let catalog = self.described_catalog(&self.session.speaker().asker(), &path)?;
+            let catalog = catalog.map_or_else(|| path.parts()[0].clone(), |catalog| catalog.name.to_string());
+            self.session.set_current(Current { catalog, schema: information_schema::NAME.to_owned() });
+            return Ok(no_rows());
+        }
         let schema = self.object(ObjectKind::Schema, name)?;
         self.authorize(UseParents(Self::target(&schema)))?;
         let Some((catalog, schema)) = schema.full_name.split_once('.') else {

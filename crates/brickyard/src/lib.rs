@@ -8,6 +8,7 @@ pub mod config;
 pub mod doctor;
 pub mod errors;
 pub mod http;
+pub mod outside;
 pub mod profile;
 pub mod routes;
 pub mod run;

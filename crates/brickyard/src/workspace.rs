@@ -213,6 +213,12 @@ impl Workspace {
             memory_bytes: options.sql_memory,
         };
         let sql = Sql::open(catalog.clone(), Arc::clone(clock), Arc::clone(entropy), sql_options)?;
+        sql.connect(Arc::new(crate::outside::Beyond {
+            workspace: options.id,
+            master: Arc::clone(&master),
+            entropy: Arc::clone(entropy),
+            secrets: secrets.clone(),
+        }));
         let statements =
             Statements::new(sql.clone(), Arc::clone(clock), Arc::clone(entropy), StatementLimits::default());
         let execution_time = Duration::from_secs(options.profile.execution_seconds.value);

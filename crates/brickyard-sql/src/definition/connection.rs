@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use brickyard_catalog::ReadSecret;
 use brickyard_catalog::unity::{ConnectionDetail, Detail, NewObject, Object, ObjectKind, UnityError};
+use brickyard_types::{Secret, SecretRef};
 
 use crate::error::SqlError;
+use crate::outside::{CONNECTION_TYPES, PUBLIC_OPTIONS};
 use crate::run::{Rows, Run, no_rows};
 use crate::statement::{CreateConnection, OptionValue};
 
@@ -19,24 +22,35 @@ impl Run<'_> {
             }
             return Err(UnityError::AlreadyExists { kind, name: path.to_string() }.into());
         }
-        let detail = ConnectionDetail {
-            connection_type: create.connection_type.to_uppercase(),
-            options: plain(create.options)?,
-            sealed: BTreeMap::new(),
-        };
+        let connection_type = create.connection_type.to_uppercase();
+        if !CONNECTION_TYPES.contains(&connection_type.as_str()) {
+            return Err(wrong(format!("{connection_type} is no type of connection.")));
+        }
+        let uid = self.new_uid();
+        let mut detail =
+            ConnectionDetail { connection_type, options: BTreeMap::new(), sealed: BTreeMap::new() };
+        self.take_options(&uid, create.options, &mut detail)?;
+        let has_host = detail.options.keys().any(|name| name.eq_ignore_ascii_case("host"));
+        if detail.connection_type == "HTTP" && !has_host {
+            return Err(wrong("A connection of type HTTP needs the option host.".to_owned()));
+        }
         let new = NewObject {
             name: path.last().to_owned(),
-            uid: self.new_uid(),
+            uid,
             comment: create.comment,
             properties: BTreeMap::new(),
             detail: Detail::Connection(detail),
             at: self.sql.clock.now(),
         };
-        self.sql.catalog.create_object(&permit, new).await?;
-        Ok(no_rows())
+        match self.sql.catalog.create_object(&permit, new).await {
+            Err(UnityError::AlreadyExists { .. }) if create.if_not_exists => Ok(no_rows()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(no_rows()),
+        }
     }
 
-    /// `ALTER CONNECTION .. OPTIONS (..)`.
+    /// `ALTER CONNECTION .. OPTIONS (..)`. Options that are not named stay as they are: nobody can write down again a
+    /// secret that is never shown.
     pub(crate) fn connection_with(
         &self,
         object: &Object,
@@ -46,33 +60,52 @@ impl Run<'_> {
             return Err(SqlError::unsupported(format_args!("OPTIONS of {}", object.full_name)));
         };
         let mut detail = detail.clone();
-        detail.options = plain(options)?;
+        self.take_options(&object.uid, options, &mut detail)?;
         Ok(Detail::Connection(detail))
     }
-}
 
-/// Options that may be seen by anybody who sees the connection.
-fn plain(options: Vec<(String, OptionValue)>) -> Result<BTreeMap<String, String>, SqlError> {
-    let mut plain = BTreeMap::new();
-    for (name, value) in options {
-        match value {
-            OptionValue::Literal(value) if !is_secret(&name) => plain.insert(name, value),
-            _ => {
-                return Err(SqlError::unsupported(format_args!(
-                    "the secret option '{name}' of a connection in SQL: make the connection in the configuration"
-                )));
-            }
-        };
+    /// Sorts options into what is shown and what is sealed. A value that came out of a secret scope is always sealed.
+    fn take_options(
+        &self,
+        connection: &str,
+        options: Vec<(String, OptionValue)>,
+        detail: &mut ConnectionDetail,
+    ) -> Result<(), SqlError> {
+        for (name, value) in options {
+            let public = PUBLIC_OPTIONS.contains(&name.to_ascii_lowercase().as_str());
+            let value = match value {
+                OptionValue::Literal(value) if public => {
+                    detail.options.insert(name, value);
+                    continue;
+                }
+                OptionValue::Secret { .. } if public => {
+                    return Err(wrong(format!(
+                        "The option {name} is shown to everybody who sees the connection: give it as a literal."
+                    )));
+                }
+                OptionValue::Literal(value) => Secret::new(value),
+                OptionValue::Secret { scope, key } => self.stored_secret(&scope, &key)?,
+            };
+            let sealed = self.outside()?.seal(connection, &name, value.expose());
+            detail.sealed.retain(|old, _| !old.eq_ignore_ascii_case(&name));
+            detail.sealed.insert(name, sealed);
+        }
+        Ok(())
     }
-    Ok(plain)
+
+    /// `secret('scope', 'key')`, for a speaker who may read it.
+    fn stored_secret(&self, scope: &str, key: &str) -> Result<Secret, SqlError> {
+        let (Ok(in_scope), Ok(of_key)) = (scope.parse(), key.parse()) else {
+            return Err(wrong(format!("secret('{scope}', '{key}') names no secret.")));
+        };
+        let named = SecretRef { scope: in_scope, key: of_key };
+        let permit = self.authorize(ReadSecret(named))?;
+        self.outside()?.secret(&permit).map_err(|reason| {
+            SqlError::condition("SECRET_FUNCTION_INVALID_LOCATION", "42K0E", format!("{reason}."))
+        })
+    }
 }
 
-/// Names of options whose values let somebody in.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["password", "secret", "token", "credential", "private_key", "passphrase", "api_key", "apikey", "jwt", "pem"]
-        .iter()
-        .any(|word| name.contains(word))
-        // Where tokens come from is no secret.
-        && !matches!(name.as_str(), "token_endpoint" | "authorization_endpoint" | "oauth_credential_exchange_method")
+fn wrong(message: String) -> SqlError {
+    SqlError::condition("INVALID_PARAMETER_VALUE", "22023", message)
 }

@@ -17,6 +17,7 @@ use crate::arrow_types::to_sql;
 use crate::deep::deep;
 use crate::error::SqlError;
 use crate::identity_functions;
+use crate::information_schema;
 use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
@@ -142,8 +143,12 @@ impl Run<'_> {
                 match (planned, missing) {
                     (Ok(planned), _) => {
                         return Ok(match planned {
-                            Planned::Query(plan) => Planned::Query(self.with_bodies(scope, plan).await?),
+                            Planned::Query(plan) => {
+                                let plan = self.with_connections(scope, plan)?;
+                                Planned::Query(self.with_bodies(scope, plan).await?)
+                            }
                             Planned::Expression(expr) => {
+                                let expr = self.expression_with_connections(scope, expr)?;
                                 Planned::Expression(self.expression_with_bodies(scope, expr).await?)
                             }
                         });
@@ -177,11 +182,16 @@ impl Run<'_> {
         let directory = self.sql.catalog.identity().directory();
         let speaker = self.session.speaker().principal();
         let all = identity_functions::of(&directory, speaker, current);
-        all.into_iter().map(|function| (function.name().to_owned(), function)).collect()
+        let request = (crate::http_request::REWRITTEN.to_owned(), crate::http_request::placeholder());
+        let named = all.into_iter().map(|function| (function.name().to_owned(), function));
+        named.chain([request]).collect()
     }
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {
         let path = crate::run::qualify(ObjectKind::Table, parts.to_vec(), scope.current)?;
+        if information_schema::holds(&path) {
+            return self.information_schema(scope, &path);
+        }
         let object = self.find(scope.asker, ObjectKind::Table, &path)?;
         self.relation(scope, &object).await
     }
@@ -221,12 +231,14 @@ impl Run<'_> {
         let mut above = brickyard_catalog::unity::ObjectId::METASTORE;
         for (kind, part) in [ObjectKind::Catalog, ObjectKind::Schema].into_iter().zip(path.parents()) {
             let Some(object) = unity.child(above, kind, part) else {
+                information_schema::refuse_change(path)?;
                 let name = path.parts()[..=usize::from(kind == ObjectKind::Schema)].join(".");
                 return Err(UnityError::NotFound { kind, name }.into());
             };
             self.authorize_as(asker, UseParents(Target::new(object.reference(), &family::SQL_STATEMENTS)))?;
             above = object.id;
         }
+        information_schema::refuse_change(path)?;
         if kind == ObjectKind::Table {
             return Err(not_found("TABLE_OR_VIEW_NOT_FOUND", "table or view", "42P01", &path.to_string()));
         }

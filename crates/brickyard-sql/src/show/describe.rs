@@ -24,6 +24,11 @@ impl Run<'_> {
     }
 
     pub(crate) fn describe(&self, kind: Kind, name: &NameOrMarker, extended: bool) -> Result<Rows, SqlError> {
+        if matches!(kind, Kind::Table | Kind::View)
+            && let Some(rows) = self.describe_relation(name)?
+        {
+            return Ok(rows);
+        }
         let object = self.visible(object_kind(kind), name)?;
         if kind == Kind::View {
             is_of_kind(kind, &object)?;
@@ -176,6 +181,9 @@ impl Run<'_> {
     }
 
     pub(crate) fn show_columns(&self, name: &NameOrMarker) -> Result<Rows, SqlError> {
+        if let Some(columns) = self.described_relation(name)? {
+            return text_rows(&["col_name"], columns.into_iter().map(|(name, _)| vec![Some(name)]).collect());
+        }
         let object = self.visible(ObjectKind::Table, name)?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
         text_rows(&["col_name"], columns.into_iter().map(|column| vec![Some(column.name)]).collect())

@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use regex::Regex;
 
 use crate::error::SqlError;
+use crate::information_schema;
 use crate::run::{Rows, Run, rows_from};
 use crate::show::text_rows;
 use crate::statement::{FunctionScope, Name, NameOrMarker};
@@ -34,7 +35,14 @@ impl Run<'_> {
         let current = NameOrMarker::Name(Name(vec![self.current().catalog]));
         let catalog = self.object(ObjectKind::Catalog, within.unwrap_or(&current))?;
         self.authorize(SeeObject(Self::target(&catalog)))?;
-        self.names("databaseName", catalog.id, ObjectKind::Schema, like)
+        let mut names: Vec<String> = (self.seen(catalog.id, ObjectKind::Schema, like)?.iter())
+            .map(|schema| schema.name.to_string())
+            .collect();
+        if like.map(pattern).transpose()?.is_none_or(|like| like.is_match(information_schema::NAME)) {
+            names.push(information_schema::NAME.to_owned());
+            names.sort_by_key(|name| name.to_lowercase());
+        }
+        text_rows(&["databaseName"], names.into_iter().map(|name| vec![Some(name)]).collect())
     }
 
     /// Tables and views.
@@ -61,20 +69,30 @@ impl Run<'_> {
         like: Option<&str>,
         wanted: impl Fn(TableKind) -> bool,
     ) -> Result<Rows, SqlError> {
-        let schema = self.schema_within(within)?;
-        let found = self.seen(schema.id, ObjectKind::Table, like)?;
-        let found: Vec<_> = found
-            .into_iter()
-            .filter(|object| object.table().is_some_and(|table| wanted(table.table_kind)))
-            .collect();
+        let (schema, found): (String, Vec<String>) = match self.within_information_schema(within)? {
+            Some(schema) => {
+                let like = like.map(pattern).transpose()?;
+                let fits = |name: &&str| like.as_ref().is_none_or(|like| like.is_match(name));
+                let names = information_schema::relations().filter(|_| wanted(TableKind::View)).filter(fits);
+                (schema, names.map(str::to_owned).collect())
+            }
+            None => {
+                let schema = self.schema_within(within)?;
+                let found = self.seen(schema.id, ObjectKind::Table, like)?;
+                let kept = found
+                    .into_iter()
+                    .filter(|object| object.table().is_some_and(|table| wanted(table.table_kind)));
+                (schema.name.to_string(), kept.map(|object| object.name.to_string()).collect())
+            }
+        };
         let fields = vec![
             Field::new(if column == "viewName" { "namespace" } else { "database" }, DataType::Utf8, true),
             Field::new(column, DataType::Utf8, true),
             Field::new("isTemporary", DataType::Boolean, true),
         ];
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(found.iter().map(|_| Some(&*schema.name)).collect::<StringArray>()),
-            Arc::new(found.iter().map(|object| Some(&*object.name)).collect::<StringArray>()),
+            Arc::new(found.iter().map(|_| Some(schema.as_str())).collect::<StringArray>()),
+            Arc::new(found.iter().map(|name| Some(name.as_str())).collect::<StringArray>()),
             Arc::new(found.iter().map(|_| Some(false)).collect::<BooleanArray>()),
         ];
         let shape = Arc::new(Schema::new(fields));
@@ -107,6 +125,18 @@ impl Run<'_> {
         names.sort();
         names.dedup();
         text_rows(&["function"], names.into_iter().map(|name| vec![Some(name)]).collect())
+    }
+
+    /// The name of the information schema, if that is what is asked about.
+    fn within_information_schema(&self, within: Option<&NameOrMarker>) -> Result<Option<String>, SqlError> {
+        let current = self.current();
+        let current = NameOrMarker::Name(Name(vec![current.catalog, current.schema]));
+        let path = self.path(ObjectKind::Schema, within.unwrap_or(&current))?;
+        if !information_schema::holds(&path) {
+            return Ok(None);
+        }
+        self.described_catalog(&self.session.speaker().asker(), &path)?;
+        Ok(Some(information_schema::NAME.to_owned()))
     }
 
     fn schema_within(&self, within: Option<&NameOrMarker>) -> Result<Arc<Object>, SqlError> {

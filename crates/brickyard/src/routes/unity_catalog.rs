@@ -16,6 +16,7 @@ mod change;
 pub mod connections;
 mod functions;
 mod lookup;
+mod new_table;
 mod paging;
 mod permissions;
 mod schemas;
@@ -52,7 +53,7 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
     ("PATCH /api/2.1/unity-catalog/schemas/{full_name}", Level::Real, SCOPE),
     ("DELETE /api/2.1/unity-catalog/schemas/{full_name}", Level::Real, SCOPE),
     ("GET /api/2.1/unity-catalog/tables", Level::Real, SCOPE),
-    ("POST /api/2.1/unity-catalog/tables", Level::Refused, SCOPE),
+    ("POST /api/2.1/unity-catalog/tables", Level::Real, SCOPE),
     ("GET /api/2.1/unity-catalog/tables/{full_name}", Level::Real, SCOPE),
     ("PATCH /api/2.1/unity-catalog/tables/{full_name}", Level::Real, SCOPE),
     ("DELETE /api/2.1/unity-catalog/tables/{full_name}", Level::Real, SCOPE),
@@ -110,7 +111,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route(CATALOG, patch(catalogs::update).delete(catalogs::delete))
         .route(SCHEMAS, post(schemas::create))
         .route(SCHEMA, patch(schemas::update).delete(schemas::delete))
-        .route(TABLES, post(tables::create))
+        .route(TABLES, post(new_table::create))
         .route(TABLE, delete(tables::delete).patch(tables::update))
         .route("/api/2.1/unity-catalog/metastore_summary", get(catalogs::metastore_summary))
         .route("/api/2.1/unity-catalog/current-metastore-assignment", get(catalogs::metastore_assignment));

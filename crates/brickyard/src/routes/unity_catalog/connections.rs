@@ -1,6 +1,6 @@
 //! `/connections`.
 //!
-//! **Rule:** an option is a secret unless it is in [`PUBLIC`]. Secrets are sealed with the workspace's master key before
+//! **Rule:** an option is a secret unless it is in [`PUBLIC_OPTIONS`]. Secrets are sealed with the workspace's master key before
 //! anything is written, no answer shows them, and no message repeats an option's value.
 
 use std::collections::BTreeMap;
@@ -8,12 +8,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use brickyard_catalog::family;
-use brickyard_catalog::unity::{
-    ConnectionDetail, Detail, Object, ObjectId, ObjectKind, ObjectRef, SealedOption,
-};
+use brickyard_catalog::unity::{ConnectionDetail, Detail, Object, ObjectId, ObjectKind, ObjectRef};
+use brickyard_sql::outside::{CONNECTION_TYPES, PUBLIC_OPTIONS};
 use brickyard_types::Secret;
 use serde_json::{Map, Value};
 
@@ -25,80 +22,10 @@ use super::{Answer, done, listed, paged};
 use crate::access::Access;
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
+use crate::outside;
 use crate::workspace::Workspace;
 
 const KIND: ObjectKind = ObjectKind::Connection;
-
-/// The types that Databricks knows. Source: databricks-sdk, `ConnectionType`.
-const TYPES: [&str; 32] = [
-    "AWS_SECRETS_MANAGER",
-    "AZURE_KEY_VAULT",
-    "BIGQUERY",
-    "CONFLUENCE",
-    "DATABRICKS",
-    "DYNAMICS365",
-    "GA4_RAW_DATA",
-    "GITHUB",
-    "GLUE",
-    "HIVE_METASTORE",
-    "HTTP",
-    "HUBSPOT",
-    "JDBC",
-    "META_MARKETING",
-    "MYSQL",
-    "NETSUITE",
-    "ORACLE",
-    "OUTLOOK",
-    "POSTGRESQL",
-    "POWER_BI",
-    "REDSHIFT",
-    "SALESFORCE",
-    "SALESFORCE_DATA_CLOUD",
-    "SERVICENOW",
-    "SMARTSHEET",
-    "SNOWFLAKE",
-    "SQLDW",
-    "SQLSERVER",
-    "TERADATA",
-    "TIKTOK_ADS",
-    "WORKDAY_RAAS",
-    "ZENDESK",
-];
-
-/// The options that are no secret, in lower case.
-const PUBLIC: [&str; 26] = [
-    "application_intent",
-    "authorization_endpoint",
-    "base_path",
-    "client_id",
-    "credential_type",
-    "database",
-    "host",
-    "httppath",
-    "is_mcp_connection",
-    "issandbox",
-    "issuer_url",
-    "jdbc_url",
-    "oauth_credential_exchange_method",
-    "oauth_scope",
-    "port",
-    "project_id",
-    "region",
-    "service_name",
-    "sfrole",
-    "sfwarehouse",
-    "ssl_tls_method",
-    "tenant_id",
-    "token_endpoint",
-    "trustservercertificate",
-    "user",
-    "warehouse",
-];
-
-/// The place where a sealed option opens: a connection's UUID is never used again.
-fn place(workspace: &Workspace, connection: &str, option: &str) -> String {
-    format!("brickyard/connection/{}/{connection}/{option}", workspace.id)
-}
 
 /// A secret option of a connection, opened. `None` if there is no such option.
 ///
@@ -109,12 +36,8 @@ pub fn secret_option(
     connection: &Object,
     option: &str,
 ) -> Result<Option<Secret>, ApiError> {
-    let Some(sealed) = connection.connection().and_then(|detail| detail.sealed.get(option)) else {
-        return Ok(None);
-    };
-    let bytes = BASE64.decode(&sealed.0).map_err(|error| ApiError::internal(&error))?;
-    let opened = workspace.master.open(place(workspace, &connection.uid, option).as_bytes(), &bytes);
-    opened.map(Some).map_err(|error| ApiError::internal(&error))
+    outside::open(workspace.id, &workspace.master, connection, option)
+        .map_err(|reason| ApiError::internal(&reason))
 }
 
 /// Sorts options into what is shown and what is sealed, into `detail`.
@@ -134,13 +57,13 @@ fn take_options(
             let Value::String(value) = value else {
                 return Err(ApiError::invalid_parameter(format!("The option {key} is not a string")));
             };
-            let public = field == "options" && PUBLIC.contains(&key.to_ascii_lowercase().as_str());
+            let public = field == "options" && PUBLIC_OPTIONS.contains(&key.to_ascii_lowercase().as_str());
             if public {
                 detail.options.insert(key.clone(), value.clone());
             } else {
-                let place = place(workspace, connection, key);
-                let sealed = workspace.master.seal(place.as_bytes(), value.as_bytes(), &*workspace.entropy);
-                detail.sealed.insert(key.clone(), SealedOption(BASE64.encode(sealed)));
+                let (id, master, entropy) = (workspace.id, &workspace.master, &*workspace.entropy);
+                let sealed = outside::seal(id, master, entropy, connection, key, value.as_bytes());
+                detail.sealed.insert(key.clone(), sealed);
             }
         }
     }
@@ -170,7 +93,7 @@ pub(super) async fn create(
 ) -> Answer {
     needed("name", wanted.name.as_ref())?;
     let connection_type = match wanted.rest.get("connection_type") {
-        Some(Value::String(word)) if TYPES.contains(&word.as_str()) => word.clone(),
+        Some(Value::String(word)) if CONNECTION_TYPES.contains(&word.as_str()) => word.clone(),
         Some(_) => return Err(ApiError::invalid_parameter("connection_type is no type of connection")),
         None => return Err(ApiError::invalid_parameter("Missing required field: connection_type")),
     };

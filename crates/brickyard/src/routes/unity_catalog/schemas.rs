@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use brickyard_catalog::family;
-use brickyard_catalog::unity::{Detail, ObjectKind};
+use brickyard_catalog::unity::{Detail, ObjectKind, UnityError};
 use serde_json::Value;
 
 use super::change::{Wanted, change, drop_it, make};
-use super::lookup::{create_in, find, manage, see};
+use super::lookup::{create_in, find, manage, refused, see};
 use super::paging::{Page, Sent, asked, needed};
 use super::wire::item;
 use super::{Answer, done, listed, paged};
@@ -47,6 +47,12 @@ pub(super) async fn create(
     let catalog = needed("catalog_name", wanted.catalog_name.as_ref())?;
     let catalog = find(&workspace, &access, ObjectKind::Catalog, catalog, &family::UC_WRITE)?;
     let permit = create_in(&access, catalog.reference(), KIND, &family::UC_WRITE)?;
+    // It is in every catalog already, and no object.
+    if let Some(name) = wanted.name.as_deref().filter(|name| name.eq_ignore_ascii_case("information_schema"))
+    {
+        let name = format!("{}.{name}", catalog.full_name);
+        return Err(refused(UnityError::AlreadyExists { kind: KIND, name }));
+    }
     wanted.nothing_else(&[])?;
     let made = make(&workspace, &permit, wanted, Detail::Schema).await?;
     Ok(Json(item(&workspace, &made)))

@@ -1,4 +1,4 @@
-//! `/tables` and `/table-summaries`. Tables and views are made by SQL.
+//! `/tables` and `/table-summaries`. How a table is made is in `new_table.rs`; views are made by SQL.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use super::paging::{Page, Sent, asked, needed};
 use super::wire::{Omit, item, item_without, table_type};
 use super::{Answer, done, listed, paged};
 use crate::access::Access;
-use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
 
@@ -59,10 +58,6 @@ pub(super) async fn exists(
         Found::Missing(_) => false,
     };
     Ok(Json(json!({ "table_exists": there })))
-}
-
-pub(super) async fn create(_: Access) -> ApiError {
-    ApiError::not_emulated("Making a table through the REST API (use CREATE TABLE in a SQL statement); it")
 }
 
 pub(super) async fn update(
