@@ -35,7 +35,7 @@ async fn a_statement_answers_in_the_sdks_shape_with_and_without_a_slash() {
             "manifest": {
                 "format": "JSON_ARRAY",
                 "schema": {"column_count": 2, "columns": [
-                    {"name": "n", "position": 0, "type_name": "LONG", "type_text": "BIGINT"},
+                    {"name": "n", "position": 0, "type_name": "INT", "type_text": "INT"},
                     {"name": "s", "position": 1, "type_name": "STRING", "type_text": "STRING"},
                 ]},
                 "total_chunk_count": 1, "total_row_count": 1, "total_byte_count": 11, "truncated": false,

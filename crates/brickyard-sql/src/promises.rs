@@ -21,4 +21,3 @@ pub(crate) type InMemory = parking_lot::Mutex<
     >,
 >;
 #[cfg(test)]
-mod probe;
