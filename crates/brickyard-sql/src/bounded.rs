@@ -144,7 +144,7 @@ impl ScalarUDFImpl for Bounded {
         };
         let asked = self.makes.asked(&args)?;
         // Also what is no number.
-        if !(asked <= most) {
+        if asked.is_nan() || asked > most {
             return Err(DataFusionError::ResourcesExhausted(format!(
                 "{} would make {asked:.0} {what} in one call, more than the {most:.0} that a call may",
                 self.name()

@@ -20,4 +20,3 @@ pub(crate) type InMemory = parking_lot::Mutex<
         std::sync::Arc<dyn datafusion::catalog::TableProvider>,
     >,
 >;
-#[cfg(test)]
