@@ -3,6 +3,7 @@
 # make lint     formatting and clippy, warnings are errors
 # make bench    every figure against its bar, see tests/bench/README.md
 # make load     the suites of isolation and reliability at their full numbers (hours; BRICKYARD_SEED=n for other chances)
+# make oracle   the rules of Unity Catalog against the same as Cedar policies, a million random cases (minutes; ORACLE_CASES=n)
 # make check    parse config/, resolve every reference, bind nothing
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -11,7 +12,7 @@ PYTHON ?= python3
 PYTHONS := $(TARGET)/python
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-rust test-python load lint check bench
+.PHONY: run test test-rust test-python load oracle lint check bench
 
 # `exec`: Ctrl-C and SIGTERM reach brickyard itself, and the weather service sees its parent go.
 run: $(BRICKYARD)
@@ -46,6 +47,10 @@ load: export BRICKYARD_BIN = $(BRICKYARD)
 load: $(BRICKYARD) $(PYTHONS)/newest/.ready
 	cargo test --locked -p brickyard-tests --test it -- --test-threads 1 --nocapture isolation:: reliability::
 
+oracle: export BRICKYARD_CEDAR_CASES = $(or $(ORACLE_CASES),1000000)
+oracle:
+	cargo test --locked --release -p brickyard-catalog --features oracle --lib cedar -- --nocapture
+
 UV = $(or $(shell command -v uv 2>/dev/null),$(PYTHONS)/uv/bin/uv)
 
 $(PYTHONS)/%/.ready: tests/python/%.txt
@@ -58,7 +63,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# Two builds: brickyard as it is shipped, and then what it is measured with.
+# brickyard as it is shipped, and then what it is measured with, on the same build of everything below them.
 bench:
 	cargo build --locked --release --bin brickyard
 	cargo build --locked --release --package brickyard-tests --features bench --bin brickyard-bench

@@ -107,7 +107,7 @@ class Report:
         """A figure that has to stay below a bar."""
         middle = statistics.median(ours)
         passed = None if bar is None else middle <= bar
-        self._add(label, spread(ours), beside and spread(beside), "", bar and f"<= {bar:g} {unit}", passed, unit)
+        self._add(label, spread(ours), beside and spread(beside), "", None if bar is None else f"<= {bar:g} {unit}", passed, unit)
 
     def table(self):
         print("\n" + "=" * 40 + " all rows, losing ones too")

@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 
+from environments import environment
 from http_rows import asked, invocations, token_of
 from machine import HERE, SCRATCH, TARGET, Server, brickyard, clean_environment, free_port
 from measure import SECONDS, check, interleave, post, says, wrk
@@ -20,16 +20,7 @@ MODEL = SCRATCH / "model"
 
 def install():
     """An environment with mlflow, and the agent logged in it."""
-    wanted = (HERE / "requirements.txt").read_text()
-    stamp = VENV / ".ready"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        uv = shutil.which("uv") or TARGET / "python/uv/bin/uv"
-        if not os.path.exists(uv):
-            subprocess.run([sys.executable, "-m", "venv", TARGET / "python/uv"], check=True)
-            subprocess.run([TARGET / "python/uv/bin/python", "-m", "pip", "install", "--quiet", "uv"], check=True)
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", PYTHON, "-r", HERE / "requirements.txt"], check=True)
-        stamp.write_text(wanted)
+    environment("bench", HERE / "requirements.txt")
     logged = MODEL / "MLmodel"
     if not logged.exists() or logged.stat().st_mtime < (HERE / "agent.py").stat().st_mtime:
         env = {**clean_environment(), "MLFLOW_TRACKING_URI": f"sqlite:///{SCRATCH}/logging.db"}

@@ -6,15 +6,17 @@ import shutil
 import sys
 import time
 
+import authorize_rows
 import http_rows
 import issuer_rows
 import python_rows
 import scale_rows
+import sql_rows
 import start_rows
 from machine import CORES, LOAD_CORE, SCRATCH, SERVER_CORE
 from measure import ROUNDS, SECONDS, Report
 
-PARTS = ("http", "latency", "start", "scale", "issuer", "python")
+PARTS = ("http", "latency", "start", "scale", "issuer", "authorize", "statements", "queries", "python")
 
 
 def main():
@@ -47,6 +49,12 @@ def main():
     if "scale" in parts:
         with scale_rows.workspace("large workspace", scale_rows.LARGE) as large:
             scale_rows.scale(report, large)
+    if "authorize" in parts:
+        authorize_rows.authorizing(report)
+    if "statements" in parts:
+        sql_rows.statements(report)
+    if "queries" in parts:
+        sql_rows.queries(report)
     if "python" in parts:
         python_rows.agents(report)
     missed = report.table()

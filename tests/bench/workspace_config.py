@@ -19,6 +19,15 @@ PASSTHROUGH = """system_auth_policy: {resources: {api_version: "1", databricks: 
 USER = "user_auth_policy: {api_scopes: [serving.serving-endpoints]}"
 
 
+def sql(mebibytes):
+    """A warehouse, and a group that nobody is in."""
+    head = HEAD.replace("ALGORITHM", "ES256").replace("tokens:", f"sql_memory: {mebibytes}MiB, tokens:")
+    return head + """
+groups: [{display_name: managers}]
+sql_warehouses: [{id: w, name: w, permissions: [{group_name: users, permission_level: CAN_USE}]}]
+"""
+
+
 def endpoint(name, kind, *policies):
     lines = [
         f"  - name: {name}",

@@ -186,3 +186,45 @@ async fn the_permissions_of_a_warehouse_have_two_addresses() {
     assert_eq!(kit.post(STATEMENTS, &ben, &body).await.status, 200);
     assert_eq!(kit.get("/api/2.0/permissions/sql/warehouses/w1/permissionLevels", &admin).await.status, 200);
 }
+
+#[tokio::test]
+async fn more_statements_than_run_at_a_time_wait_their_turn_and_are_answered() {
+    let kit = Kit::start(YAML).await;
+    // 200 run at a time. Each of these has a connection of its own, and two ends of it are in this process.
+    let asked = (0..300).map(|n| {
+        let kit = &kit;
+        async move {
+            let body = json!({"statement": format!("SELECT {n}"), "wait_timeout": "50s"});
+            (n, run(kit, "ana@example.com", body).await)
+        }
+    });
+    for (n, answer) in futures_util::future::join_all(asked).await {
+        assert_eq!(answer["result"]["data_array"], json!([[n.to_string()]]), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_dropped_over_rest_leaves_no_files() {
+    let data = tempfile::tempdir().expect("a folder");
+    let kit = Kit::builder(YAML).data_dir(data.path()).start().await;
+    let admin = kit.token("admin@example.com");
+    let folders = || {
+        std::fs::read_dir(data.path().join("tables")).map_or(0, |entries| entries.filter_map(Result::ok).count())
+    };
+    for statement in [
+        "CREATE CATALOG c",
+        "CREATE SCHEMA c.s",
+        "CREATE TABLE c.s.one AS SELECT 1 AS n",
+        "CREATE TABLE c.s.two AS SELECT 2 AS n",
+    ] {
+        let answer = run(&kit, "admin@example.com", json!({"statement": statement})).await;
+        assert_eq!(answer["status"]["state"], "SUCCEEDED", "{answer}");
+    }
+    assert_eq!(folders(), 2);
+    let reply = kit.delete("/api/2.1/unity-catalog/tables/c.s.one", &admin).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(folders(), 1);
+    let reply = kit.delete("/api/2.1/unity-catalog/catalogs/c?force=true", &admin).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(folders(), 0);
+}

@@ -17,6 +17,7 @@
 
 mod actions;
 mod decide;
+mod entries;
 mod grants;
 mod name;
 mod object;

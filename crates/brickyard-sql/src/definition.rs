@@ -22,7 +22,7 @@ use brickyard_catalog::unity::{
 };
 use brickyard_catalog::{Permit, family};
 
-use crate::delta;
+use crate::drop::drop_object;
 use crate::error::SqlError;
 use crate::information_schema;
 use crate::run::{Rows, Run, no_rows};
@@ -115,13 +115,7 @@ impl Run<'_> {
         };
         let permit = self.may_manage(&object)?;
         is_of_kind(kind, &object)?;
-        let _writer = self.sql.writers.only(object.id).await;
-        let gone = self.sql.catalog.drop_object(&permit, cascade).await?;
-        for object in gone {
-            if object.table().is_some_and(|table| table.table_kind == TableKind::Managed) {
-                delta::remove(self.sql, &object.uid).await;
-            }
-        }
+        drop_object(self.sql, &permit, cascade).await?;
         Ok(no_rows())
     }
 

@@ -7,6 +7,7 @@
 //! - Changes replace files and never delete them, as Delta does until a `VACUUM`.
 
 mod checked;
+mod opened;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,6 +30,8 @@ use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
+
+pub(crate) use opened::Opened;
 
 use crate::arrow_types;
 use crate::engine::Inner;
@@ -84,9 +87,16 @@ pub(crate) async fn schema_at(inner: &Inner, folder: &Path) -> Result<SchemaRef,
 }
 
 async fn raw(inner: &Inner, folder: &Path) -> Result<Arc<dyn TableProvider>, SqlError> {
+    if let Some(known) = inner.opened.get(folder) {
+        return Ok(known);
+    }
     let table = open(folder).await?;
     let state = Arc::new(reading(inner));
-    Ok(table.table_provider().with_session(state).await?)
+    let provider = table.table_provider().with_session(state).await?;
+    if let Some(version) = table.version() {
+        inner.opened.keep(folder, version, &provider);
+    }
+    Ok(provider)
 }
 
 /// Makes an empty table. An older folder of the same name, left by a statement that did not get to its end, is
@@ -144,6 +154,7 @@ pub(crate) async fn write(
 /// Removes the folder of a table that is dropped. What is left behind by a failure is in nobody's way.
 pub(crate) async fn remove(inner: &Inner, uid: &str) {
     let folder = inner.options.tables.join(uid);
+    inner.opened.forget(&folder);
     if let Err(error) = tokio::fs::remove_dir_all(&folder).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -222,7 +233,10 @@ pub(crate) fn as_declared(
 /// A session that only reads files, on the engine's memory.
 pub(crate) fn reading(inner: &Inner) -> SessionState {
     let config = SessionConfig::new().set_bool("datafusion.execution.parquet.schema_force_view_types", false);
-    SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&inner.runtime)).build()
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(inner.base.runtime_env()))
+        .build()
 }
 
 fn to_engine(error: impl std::error::Error + Send + Sync + 'static) -> datafusion::error::DataFusionError {

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use brickyard_catalog::unity::{Column, Object, TableKind};
+use brickyard_catalog::unity::Column;
 use brickyard_catalog::{Catalog, Trace};
 use brickyard_types::{Clock, Entropy};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
 
 use crate::error::SqlError;
 use crate::front;
@@ -36,7 +38,7 @@ pub struct SqlOptions {
 
 /// The SQL engine of one workspace. Clones are handles to the same engine.
 #[derive(Clone)]
-pub struct Sql(Arc<Inner>);
+pub struct Sql(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub catalog: Catalog,
@@ -44,10 +46,15 @@ pub(crate) struct Inner {
     pub entropy: Arc<dyn Entropy>,
     pub options: SqlOptions,
     pub python: PythonFunctions,
-    pub runtime: Arc<RuntimeEnv>,
+    /// Settings and built-in functions, which every statement starts with a copy of. It holds no plan and no table.
+    pub base: SessionState,
     pub writers: crate::delta::Writers,
     /// What seals secrets and speaks HTTP, once somebody said so.
     pub outside: std::sync::OnceLock<Arc<dyn Outside>>,
+    pub opened: crate::delta::Opened,
+    /// Tables whose rows a test took into memory: reading files is most of a small query's time.
+    #[cfg(test)]
+    pub in_memory: crate::promises::InMemory,
 }
 
 /// What a statement answers.
@@ -56,8 +63,6 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// The rows. Dropping it stops the work.
     pub rows: SendableRecordBatchStream,
-    /// Every decision that was taken on the way.
-    pub traces: Vec<Trace>,
 }
 
 impl Sql {
@@ -84,9 +89,12 @@ impl Sql {
             entropy,
             options,
             python,
-            runtime,
+            base: base_state(runtime),
             writers: crate::delta::Writers::default(),
             outside: std::sync::OnceLock::new(),
+            opened: crate::delta::Opened::default(),
+            #[cfg(test)]
+            in_memory: crate::promises::InMemory::default(),
         })))
     }
 
@@ -112,19 +120,10 @@ impl Sql {
         crate::delta::remove(&self.0, uid).await;
     }
 
-    /// Removes the files of dropped tables that were managed.
-    pub async fn forget(&self, dropped: &[Arc<Object>]) {
-        for object in dropped {
-            if object.table().is_some_and(|table| table.table_kind == TableKind::Managed) {
-                crate::delta::remove(&self.0, &object.uid).await;
-            }
-        }
-    }
-
     /// Runs one statement. Rows of a query are made while they are read; everything else is done when this returns.
     ///
     /// # Errors
-    /// With the reason. The decisions up to it are in `traces`, also then.
+    /// With the reason. The decisions up to it are in `traces`, also then, and also if nobody waits for the end.
     pub async fn run(
         &self,
         session: &Session,
@@ -148,10 +147,25 @@ impl Sql {
         parameters: &[Parameter],
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
-        let run = Run::new(&self.0, session, parameters);
-        let answered = run.statement(statement).await;
-        traces.extend(run.into_traces());
-        let (schema, rows) = answered?;
-        Ok(Answer { schema, rows, traces: traces.clone() })
+        let run = Run::new(&self.0, session, parameters, traces);
+        let (schema, rows) = run.statement(statement).await?;
+        Ok(Answer { schema, rows })
     }
+}
+
+fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+    let options = config.options_mut();
+    options.execution.parquet.schema_force_view_types = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    crate::functions::register(&mut state);
+    state
 }

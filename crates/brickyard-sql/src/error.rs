@@ -156,8 +156,12 @@ fn engine_state(error: &DataFusionError) -> &'static str {
 
 fn engine_condition(error: &DataFusionError) -> &'static str {
     match error.find_root() {
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => "DIVIDE_BY_ZERO",
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "CAST_INVALID_INPUT",
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => {
+            "DIVIDE_BY_ZERO"
+        }
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => {
+            "CAST_INVALID_INPUT"
+        }
         DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
         DataFusionError::NotImplemented(_) => "UNSUPPORTED_FEATURE",
@@ -172,9 +176,12 @@ fn plain(error: &DataFusionError) -> String {
     match error.find_root() {
         DataFusionError::ArrowError(error, _) => match &**error {
             ArrowError::DivideByZero => {
-                "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.".to_owned()
+                "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead."
+                    .to_owned()
             }
-            ArrowError::CastError(text) => format!("{text}. Use `try_cast` to tolerate it and return NULL instead."),
+            ArrowError::CastError(text) => {
+                format!("{text}. Use `try_cast` to tolerate it and return NULL instead.")
+            }
             other => other.to_string(),
         },
         other => other.strip_backtrace(),

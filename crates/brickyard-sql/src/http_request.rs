@@ -73,11 +73,7 @@ impl Run<'_> {
     }
 
     /// An expression in which every `http_request` has its connection.
-    pub(crate) fn expression_with_connections(
-        &self,
-        scope: Scope<'_>,
-        expr: Expr,
-    ) -> Result<Expr, SqlError> {
+    pub(crate) fn expression_with_connections(&self, scope: Scope<'_>, expr: Expr) -> Result<Expr, SqlError> {
         let mut names = Vec::new();
         expr.apply(|one| {
             note(one, &mut names)?;
@@ -150,7 +146,8 @@ impl Run<'_> {
             }
             base = format!("{base}:{port}");
         }
-        if let Some(path) = option("base_path").map(|path| path.trim_matches('/')).filter(|path| !path.is_empty())
+        if let Some(path) =
+            option("base_path").map(|path| path.trim_matches('/')).filter(|path| !path.is_empty())
         {
             base = format!("{base}/{path}");
         }
@@ -160,7 +157,8 @@ impl Run<'_> {
     /// What is above the engine.
     pub(crate) fn outside(&self) -> Result<Arc<dyn crate::outside::Outside>, SqlError> {
         let outside = self.sql.outside.get().cloned();
-        outside.ok_or_else(|| SqlError::unsupported("secrets of connections and HTTP in an engine of its own"))
+        outside
+            .ok_or_else(|| SqlError::unsupported("secrets of connections and HTTP in an engine of its own"))
     }
 }
 

@@ -87,20 +87,6 @@ impl Run<'_> {
         Ok(Some(catalog))
     }
 
-    fn reader(&self, catalog: Option<Arc<Object>>) -> Reader<'_, '_> {
-        let named = catalog.as_ref().map_or(EVERYTHING.to_owned(), |catalog| catalog.name.to_lowercase());
-        let catalogs = match catalog {
-            Some(catalog) => vec![catalog],
-            None => {
-                let unity = self.sql.catalog.unity();
-                unity.children_of_kind(ObjectId::METASTORE, ObjectKind::Catalog).cloned().collect()
-            }
-        };
-        let speaker = self.session.speaker().principal();
-        let seen = catalogs.into_iter().filter(|one| self.sql.catalog.sees(speaker, &one.reference()));
-        Reader { run: self, catalogs: seen.collect(), named }
-    }
-
     /// `DESCRIBE` and `SHOW COLUMNS` of a relation: its columns with their types, if the name is one of these.
     pub(crate) fn described_relation(
         &self,
@@ -125,6 +111,22 @@ impl Run<'_> {
         let Some(columns) = self.described_relation(name)? else { return Ok(None) };
         let rows = columns.into_iter().map(|(name, data_type)| vec![Some(name), Some(data_type), None]);
         text_rows(&["col_name", "data_type", "comment"], rows.collect()).map(Some)
+    }
+}
+
+impl<'s> Run<'s> {
+    fn reader<'r>(&'r self, catalog: Option<Arc<Object>>) -> Reader<'r, 's> {
+        let named = catalog.as_ref().map_or(EVERYTHING.to_owned(), |catalog| catalog.name.to_lowercase());
+        let catalogs = match catalog {
+            Some(catalog) => vec![catalog],
+            None => {
+                let unity = self.sql.catalog.unity();
+                unity.children_of_kind(ObjectId::METASTORE, ObjectKind::Catalog).cloned().collect()
+            }
+        };
+        let speaker = self.session.speaker().principal();
+        let seen = catalogs.into_iter().filter(|one| self.sql.catalog.sees(speaker, &one.reference()));
+        Reader { run: self, catalogs: seen.collect(), named }
     }
 }
 

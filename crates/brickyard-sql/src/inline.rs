@@ -35,28 +35,12 @@ impl Run<'_> {
         plan: LogicalPlan,
     ) -> Result<LogicalPlan, SqlError> {
         let mut calls = Vec::new();
-        plan.apply_with_subqueries(|node| {
-            node.apply_expressions(|expr| {
-                expr.apply(|one| {
-                    note_call(one, &mut calls);
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
-        })?;
+        note_calls_of_plan(&plan, &mut calls)?;
         if calls.is_empty() {
             return Ok(plan);
         }
         let bodies = self.bodies(scope, calls).await?;
-        let names = NamePreserver::new(&plan);
-        let rewritten = plan.transform_up_with_subqueries(|node| {
-            let node = node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = put_bodies(expr, &bodies)?;
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
-            })?;
-            if node.transformed { node.map_data(LogicalPlan::recompute_schema) } else { Ok(node) }
-        })?;
-        Ok(rewritten.data)
+        Ok(put_bodies_in_plan(plan, &bodies)?)
     }
 
     /// An expression with every function's body in the place of its call.
@@ -66,20 +50,7 @@ impl Run<'_> {
         expr: Expr,
     ) -> Result<Expr, SqlError> {
         let mut calls = Vec::new();
-        expr.apply(|one| {
-            note_call(one, &mut calls);
-            if let Some(inner) = subquery_of(one) {
-                inner.subquery.apply_with_subqueries(|node| {
-                    node.apply_expressions(|expr| {
-                        expr.apply(|one| {
-                            note_call(one, &mut calls);
-                            Ok(TreeNodeRecursion::Continue)
-                        })
-                    })
-                })?;
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })?;
+        note_calls(&expr, &mut calls)?;
         if calls.is_empty() {
             return Ok(expr);
         }
@@ -345,26 +316,17 @@ impl Template {
         plan: LogicalPlan,
         values: &HashMap<String, Expr>,
     ) -> Result<LogicalPlan, DataFusionError> {
-        let rewritten = plan.transform_up_with_subqueries(|node| {
-            let names = NamePreserver::new(&node);
-            let node = node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let replaced = expr.transform_up(|one| match &one {
-                    Expr::OuterReferenceColumn(_, column)
-                        if column.relation.as_ref() == Some(&self.relation) =>
-                    {
-                        match values.get(&column.name) {
-                            Some(value) => Ok(Transformed::yes(outer(value.clone())?)),
-                            None => Ok(Transformed::no(one)),
-                        }
+        map_expressions(plan, &mut |expr| {
+            expr.transform_up(|one| match &one {
+                Expr::OuterReferenceColumn(_, column) if column.relation.as_ref() == Some(&self.relation) => {
+                    match values.get(&column.name) {
+                        Some(value) => Ok(Transformed::yes(outer(value.clone())?)),
+                        None => Ok(Transformed::no(one)),
                     }
-                    _ => Ok(Transformed::no(one)),
-                })?;
-                Ok(replaced.update_data(|expr| name.restore(expr)))
-            })?;
-            if node.transformed { node.map_data(LogicalPlan::recompute_schema) } else { Ok(node) }
-        })?;
-        Ok(rewritten.data)
+                }
+                _ => Ok(Transformed::no(one)),
+            })
+        })
     }
 }
 
@@ -380,6 +342,31 @@ fn outer(value: Expr) -> Result<Expr, DataFusionError> {
         other => Ok(Transformed::no(other)),
     })?;
     Ok(seen.data)
+}
+
+/// Notes the functions that an expression calls, also in its subqueries.
+fn note_calls(expr: &Expr, calls: &mut Vec<Arc<Object>>) -> Result<(), DataFusionError> {
+    expr.apply(|one| {
+        note_call(one, calls);
+        if let Some(inner) = subquery_of(one) {
+            note_calls_of_plan(&inner.subquery, calls)?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Notes the functions that a plan calls. Its subqueries are plans that are walked with it.
+fn note_calls_of_plan(plan: &LogicalPlan, calls: &mut Vec<Arc<Object>>) -> Result<(), DataFusionError> {
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|one| {
+                note_call(one, calls);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(())
 }
 
 fn note_call(expr: &Expr, calls: &mut Vec<Arc<Object>>) {
@@ -408,11 +395,19 @@ fn put_bodies_in_plan(
     plan: LogicalPlan,
     bodies: &HashMap<u64, Template>,
 ) -> Result<LogicalPlan, DataFusionError> {
+    map_expressions(plan, &mut |expr| put_bodies(expr, bodies))
+}
+
+/// Rewrites every expression of a plan and of its subqueries. Columns keep their names.
+fn map_expressions(
+    plan: LogicalPlan,
+    change: &mut dyn FnMut(Expr) -> Result<Transformed<Expr>, DataFusionError>,
+) -> Result<LogicalPlan, DataFusionError> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let names = NamePreserver::new(&node);
         let node = node.map_expressions(|expr| {
             let name = names.save(&expr);
-            Ok(put_bodies(expr, bodies)?.update_data(|expr| name.restore(expr)))
+            Ok(change(expr)?.update_data(|expr| name.restore(expr)))
         })?;
         if node.transformed { node.map_data(LogicalPlan::recompute_schema) } else { Ok(node) }
     })?;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use brickyard_catalog::unity::{FunctionReturns, Object, ObjectKind, ObjectPath};
+use brickyard_catalog::unity::{FunctionReturns, Object};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::TableReference;
 use datafusion::config::ConfigOptions;
@@ -46,11 +46,8 @@ pub(crate) struct Round<'a> {
     /// Functions of this statement (`current_user`), by lower-case name.
     pub statement_functions: &'a HashMap<String, Arc<ScalarUDF>>,
     /// Looks a function of Unity Catalog up by the name that was written.
-    pub find_function: &'a (dyn Fn(&ObjectPathParts) -> Option<Arc<Object>> + Sync),
+    pub find_function: &'a (dyn Fn(Vec<String>) -> Option<Arc<Object>> + Sync),
 }
-
-/// The parts of a function's name, lower case.
-pub(crate) type ObjectPathParts = Vec<String>;
 
 impl Round<'_> {
     fn miss(&self, missing: Missing) -> DataFusionError {
@@ -109,8 +106,7 @@ impl ContextProvider for Round<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        let parts: ObjectPathParts =
-            name.split('.').map(|part| part.trim_matches('`').to_lowercase()).collect();
+        let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('`').to_lowercase()).collect();
         if let [one] = parts.as_slice() {
             if let Some(found) = self.statement_functions.get(one) {
                 return Some(Arc::clone(found));
@@ -124,7 +120,7 @@ impl ContextProvider for Round<'_> {
                 return None;
             }
         }
-        let object = (self.find_function)(&parts)?;
+        let object = (self.find_function)(parts)?;
         Some(Arc::new(ScalarUDF::from(Called::new(object)?)))
     }
 
@@ -225,13 +221,4 @@ impl ScalarUDFImpl for Called {
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Err(DataFusionError::Internal(format!("the body of {} did not take its place", self.name)))
     }
-}
-
-/// The object of a kind and written name; missing parts are the scope's.
-pub(crate) fn path_of(
-    kind: ObjectKind,
-    parts: &[String],
-    current: &crate::session::Current,
-) -> Option<ObjectPath> {
-    crate::run::qualify(kind, parts.to_vec(), current).ok()
 }

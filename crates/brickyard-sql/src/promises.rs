@@ -1,10 +1,22 @@
 //! What the warehouse promises, each in its user's voice.
 
 mod changes;
+mod copy;
 mod definitions;
 mod functions_and_views;
+mod hostile_statements;
 mod http_requests;
 mod information_schema;
 mod policies;
 mod rights;
+mod section_r;
+mod time;
 mod workspace;
+
+/// Tables that are read from memory.
+pub(crate) type InMemory = parking_lot::Mutex<
+    std::collections::HashMap<
+        brickyard_catalog::unity::ObjectId,
+        std::sync::Arc<dyn datafusion::catalog::TableProvider>,
+    >,
+>;

@@ -17,6 +17,7 @@ use crate::barrier::Barrier;
 use crate::delta;
 use crate::error::SqlError;
 use crate::front;
+use crate::policy_errors::cannot_fail;
 use crate::read_files;
 use crate::run::Run;
 use crate::run::query::Scope;
@@ -122,6 +123,10 @@ impl Run<'_> {
 
     /// A table's rows as they are in its files, with names in lower case.
     pub(crate) async fn raw(&self, object: &Arc<Object>) -> Result<Arc<dyn TableProvider>, SqlError> {
+        #[cfg(test)]
+        if let Some(table) = self.sql.in_memory.lock().get(&object.id) {
+            return Ok(Arc::clone(table));
+        }
         match object.table().map(|table| table.table_kind) {
             Some(TableKind::Managed) => delta::provider(self.sql, object).await,
             _ => read_files::external(self.sql, object).await,
@@ -141,17 +146,18 @@ impl Run<'_> {
         if table.row_filter.is_none() && !masked && folded {
             return Ok(provider_as_source(provider));
         }
-        let plan = self.with_policies(scope, permit, provider, object, table).await?;
+        let (plan, safe) = self.with_policies(scope, permit, provider, object, table).await?;
         if table.row_filter.is_none() && !masked {
             let view = datafusion::datasource::ViewTable::new(plan, None);
             return Ok(provider_as_source(Arc::new(view)));
         }
-        let open = table.columns.iter().map(|column| column.mask.is_none()).collect();
-        Ok(provider_as_source(Arc::new(Barrier::new(plan, open))))
+        let open = table.columns.iter().map(|column| safe && column.mask.is_none()).collect();
+        let name = Arc::from(object.full_name.to_string());
+        Ok(provider_as_source(Arc::new(Barrier::of_table(plan, open, name))))
     }
 
     /// The scan, the row filter over it, and the masks over that: in this order, so that no mask and nothing outside
-    /// runs on a hidden row.
+    /// runs on a hidden row. Also answers whether no policy can fail on any row.
     pub(crate) async fn with_policies(
         &self,
         scope: Scope<'_>,
@@ -159,8 +165,9 @@ impl Run<'_> {
         provider: Arc<dyn TableProvider>,
         object: &Arc<Object>,
         table: &TableDetail,
-    ) -> Result<LogicalPlan, SqlError> {
+    ) -> Result<(LogicalPlan, bool), SqlError> {
         let mut checks = Vec::new();
+        let mut safe = true;
         let scan = LogicalPlanBuilder::scan(INSIDE, provider_as_source(provider), None)?.build()?;
         let names: Vec<Column> = scan.schema().columns();
         let lower = names.iter().map(|column| Expr::Column(column.clone()).alias(column.name.to_lowercase()));
@@ -168,6 +175,7 @@ impl Run<'_> {
         let mut plan = LogicalPlanBuilder::from(scan).project(lower.collect::<Vec<_>>())?.alias(ROW)?;
         if let Some(filter) = &table.row_filter {
             let keep = self.filter_expression(scope, object, filter, plan.schema()).await?;
+            safe &= cannot_fail(&keep, plan.schema());
             plan = plan.filter(keep)?;
             checks.push(brickyard_catalog::Check::RowFilter {
                 table: object.reference(),
@@ -183,7 +191,9 @@ impl Run<'_> {
                 continue;
             };
             let value = self.mask_expression(scope, object, &lower, mask, plan.schema()).await?;
-            shown.push(cast(value, to_arrow(&column.data_type)).alias(lower));
+            let value = cast(value, to_arrow(&column.data_type));
+            safe &= cannot_fail(&value, plan.schema());
+            shown.push(value.alias(lower));
             checks.push(brickyard_catalog::Check::ColumnMask {
                 table: object.reference(),
                 column: column.name.as_str().into(),
@@ -193,7 +203,7 @@ impl Run<'_> {
         if !checks.is_empty() {
             self.record(permit.trace().clone().with_policies(checks));
         }
-        Ok(plan.project(shown)?.build()?)
+        Ok((plan.project(shown)?.build()?, safe))
     }
 
     /// The row filter's condition for the speaker, over a table's real columns (in lower case).

@@ -29,27 +29,28 @@ pub(crate) struct Run<'a> {
     pub sql: &'a Arc<Inner>,
     pub session: &'a Session,
     pub parameters: &'a [Parameter],
-    traces: Mutex<Vec<Trace>>,
+    /// The caller's, so that the decisions of a statement that is cancelled are not lost with it.
+    traces: Mutex<&'a mut Vec<Trace>>,
     /// The columns of the tables that were read, as they were spelled when the table was made, by lower-case name.
     pub spellings: Mutex<std::collections::HashMap<String, String>>,
-    /// Settings and built-in functions, made when they are first needed.
-    built_state: std::sync::OnceLock<datafusion::execution::SessionState>,
+    own_state: std::sync::OnceLock<datafusion::execution::SessionState>,
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(sql: &'a Arc<Inner>, session: &'a Session, parameters: &'a [Parameter]) -> Self {
+    pub(crate) fn new(
+        sql: &'a Arc<Inner>,
+        session: &'a Session,
+        parameters: &'a [Parameter],
+        traces: &'a mut Vec<Trace>,
+    ) -> Self {
         Self {
             sql,
             session,
             parameters,
-            traces: Mutex::default(),
+            traces: Mutex::new(traces),
             spellings: Mutex::default(),
-            built_state: std::sync::OnceLock::new(),
+            own_state: std::sync::OnceLock::new(),
         }
-    }
-
-    pub(crate) fn into_traces(self) -> Vec<Trace> {
-        self.traces.into_inner()
     }
 
     /// Runs it.
@@ -176,7 +177,7 @@ impl<'a> Run<'a> {
         let state = self.state();
         let physical = state.create_physical_plan(&plan).await?;
         let schema = physical.schema();
-        let context = Arc::new(datafusion::execution::TaskContext::from(&state));
+        let context = Arc::new(datafusion::execution::TaskContext::from(state));
         let rows = datafusion::physical_plan::execute_stream(physical, context)?;
         Ok((schema, rows))
     }

@@ -1,20 +1,21 @@
 //! Statements that run and have run: submitted, waited for, polled, cancelled, read in chunks, forgotten.
 //!
 //! No HTTP in it. **Rules:** a statement is its submitter's: to everybody else it is not there, as an id that never was.
-//! What it answered is kept for an hour and bounded in memory: older results make room for newer ones.
+//! What it answered is kept for an hour and bounded in memory: older results make room for newer ones. What cannot run yet
+//! waits its turn.
 //!
 //! Source: Statement Execution API of databricks-sdk, `service/sql.py`: results for one hour, the status for twelve,
 //! links for at most 15 minutes.
 
 mod arrow_chunk;
 mod json_text;
+mod kept;
 mod links;
 #[cfg(test)]
 mod promises;
 mod result;
 mod sessions;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use brickyard_catalog::{Permit, Trace, UseWarehouse};
 use brickyard_types::{Clock, Entropy, PrincipalId, SignedDuration, Timestamp};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use result::{Chunk, Column, Format, ResultSet, Sizes, Wanted};
@@ -32,6 +33,7 @@ pub use result::{Chunk, Column, Format, ResultSet, Sizes, Wanted};
 use crate::engine::{Answer, Sql};
 use crate::error::SqlError;
 use crate::session::{Parameter, Session};
+use kept::Kept;
 use links::Signer;
 use result::Memory;
 use sessions::Sessions;
@@ -69,6 +71,8 @@ pub struct StatementLimits {
     pub statements: usize,
     /// Running statements.
     pub running: usize,
+    /// Statements that wait until others have ended (Databricks: at most 1,000 queries in a warehouse's queue).
+    pub waiting: usize,
     /// A result, after its statement ended.
     pub results: SignedDuration,
     /// A status, after its statement ended.
@@ -84,6 +88,7 @@ impl Default for StatementLimits {
         Self {
             statements: 5000,
             running: 200,
+            waiting: 1000,
             results: SignedDuration::from_hours(1),
             statuses: SignedDuration::from_hours(12),
             links: SignedDuration::from_mins(15),
@@ -131,6 +136,7 @@ pub enum StatementError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the API's own words
 pub enum StatementState {
+    Pending,
     Running,
     Succeeded,
     Failed,
@@ -142,6 +148,7 @@ impl StatementState {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Pending => "PENDING",
             Self::Running => "RUNNING",
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
@@ -222,7 +229,8 @@ struct Inner {
     memory: Memory,
     signer: Signer,
     sessions: Sessions,
-    kept: Mutex<HashMap<Arc<str>, Arc<Entry>>>,
+    kept: Kept,
+    turns: Arc<Semaphore>,
 }
 
 struct Entry {
@@ -266,7 +274,8 @@ impl Statements {
             memory: Memory::default(),
             signer,
             sessions: Sessions::default(),
-            kept: Mutex::default(),
+            kept: Kept::default(),
+            turns: Arc::new(Semaphore::new(limits.running)),
         }))
     }
 
@@ -285,7 +294,8 @@ impl Statements {
     fn start(&self, submission: Submission) -> Result<Arc<str>, StatementError> {
         let Submission { statement, parameters, session, wanted } = submission;
         let inner = &self.0;
-        inner.forget_old()?;
+        // Who waits is served first come, first served: a free turn is taken only while nobody waits.
+        let turn = Arc::clone(&inner.turns).try_acquire_owned().ok();
         let entry = Arc::new(Entry {
             id: inner.new_id(),
             owner: session.speaker().principal().id,
@@ -293,18 +303,24 @@ impl Statements {
             cancel: CancellationToken::new(),
             ended: watch::Sender::new(false),
             now: Mutex::new(Now {
-                state: StatementState::Running,
+                state: if turn.is_some() { StatementState::Running } else { StatementState::Pending },
                 failure: None,
                 result: None,
                 ended_at: None,
                 traces: Vec::new(),
             }),
         });
-        inner.kept.lock().insert(Arc::clone(&entry.id), Arc::clone(&entry));
+        if !inner.kept.keep(&entry, &inner.limits, inner.clock.now()) {
+            return Err(StatementError::Busy("that many statements"));
+        }
         let id = Arc::clone(&entry.id);
         let inner = Arc::clone(inner);
         tokio::spawn(async move {
-            let work = AssertUnwindSafe(inner.work(&entry, &session, &statement, &parameters)).catch_unwind();
+            let work = async {
+                let _turn = inner.turn(&entry, turn).await;
+                inner.work(&entry, &session, &statement, &parameters).await
+            };
+            let work = AssertUnwindSafe(work).catch_unwind();
             let outcome = tokio::select! {
                 () = entry.cancel.cancelled() => Err(SqlError::Cancelled),
                 outcome = work => outcome.unwrap_or_else(|_| {
@@ -312,14 +328,14 @@ impl Statements {
                     Err(SqlError::condition("INTERNAL_ERROR", "XX000", message))
                 }),
             };
-            entry.end(outcome, inner.clock.now());
+            inner.end(&entry, outcome);
         });
         Ok(id)
     }
 
     /// Waits for a statement to end, for at most `patience`.
     pub async fn wait(&self, id: &str, patience: Duration) {
-        let entry = self.0.kept.lock().get(id).cloned();
+        let entry = self.0.kept.get(id);
         let Some(entry) = entry else { return };
         let mut ended = entry.ended.subscribe();
         // Over or not, whoever asks next sees the state.
@@ -344,7 +360,7 @@ impl Statements {
 
     /// The decisions of a statement that nobody has written down yet.
     pub fn take_traces(&self, id: &str) -> Vec<Trace> {
-        let entry = self.0.kept.lock().get(id).cloned();
+        let entry = self.0.kept.get(id);
         entry.map_or_else(Vec::new, |entry| std::mem::take(&mut entry.now.lock().traces))
     }
 
@@ -354,7 +370,7 @@ impl Statements {
     /// If it is not there, or somebody else's.
     pub fn cancel(&self, id: &str, who: PrincipalId) -> Result<(), StatementError> {
         let entry = self.0.of(id, who)?;
-        entry.end(Err(SqlError::Cancelled), self.0.clock.now());
+        self.0.end(&entry, Err(SqlError::Cancelled));
         entry.cancel.cancel();
         Ok(())
     }
@@ -365,7 +381,7 @@ impl Statements {
     /// If it is not there, or somebody else's.
     pub fn close(&self, id: &str, who: PrincipalId) -> Result<(), StatementError> {
         let entry = self.0.of(id, who)?;
-        entry.end(Err(SqlError::Cancelled), self.0.clock.now());
+        self.0.end(&entry, Err(SqlError::Cancelled));
         entry.cancel.cancel();
         entry.close();
         Ok(())
@@ -409,7 +425,7 @@ impl Statements {
         if !good || link.expires <= self.0.clock.now() {
             return Err(StatementError::BadLink);
         }
-        let entry = self.0.kept.lock().get(id).cloned();
+        let entry = self.0.kept.get(id);
         let entry = entry.ok_or_else(|| StatementError::NotFound(id.to_owned()))?;
         let view = self.view(id, entry.owner)?;
         Ok((self.chunk(&view, index)?, view.wanted.format))
@@ -454,14 +470,27 @@ impl Statements {
 
     /// Stops everything that runs: the workspace closes.
     pub fn stop(&self) {
-        let running: Vec<_> = self.0.kept.lock().values().cloned().collect();
-        for entry in running {
+        for entry in self.0.kept.all() {
             entry.cancel.cancel();
         }
     }
 }
 
 impl Inner {
+    /// Waits for a statement's turn, if it has none yet.
+    async fn turn(&self, entry: &Entry, turn: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        if turn.is_some() {
+            return turn;
+        }
+        // It is never closed.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        let mut now = entry.now.lock();
+        if now.state == StatementState::Pending {
+            now.state = StatementState::Running;
+        }
+        turn
+    }
+
     async fn work(
         &self,
         entry: &Entry,
@@ -469,16 +498,16 @@ impl Inner {
         statement: &str,
         parameters: &[Parameter],
     ) -> Result<ResultSet, SqlError> {
-        let mut traces = Vec::new();
-        let answered = self.runner.run(session, statement, parameters, &mut traces).await;
-        entry.now.lock().traces.append(&mut traces);
+        let mut decisions = Decisions { entry, traces: Vec::new() };
+        let answered = self.runner.run(session, statement, parameters, &mut decisions.traces).await;
+        drop(decisions);
         let make_room = || self.make_room();
         result::collect(answered?, &entry.wanted, &self.limits.sizes, &self.memory, &make_room).await
     }
 
     /// Somebody's own statement. A result whose hour is over is closed on the way.
     fn of(&self, id: &str, who: PrincipalId) -> Result<Arc<Entry>, StatementError> {
-        let entry = self.kept.lock().get(id).cloned();
+        let entry = self.kept.get(id);
         let entry = entry.filter(|entry| entry.owner == who && !self.is_over(entry, self.limits.statuses));
         let entry = entry.ok_or_else(|| StatementError::NotFound(id.chars().take(80).collect()))?;
         if self.is_over(&entry, self.limits.results) {
@@ -492,28 +521,18 @@ impl Inner {
         ended_at.is_some_and(|ended_at| self.clock.now().duration_since(ended_at) >= after)
     }
 
-    /// Makes place for one more statement.
-    fn forget_old(&self) -> Result<(), StatementError> {
-        let mut kept = self.kept.lock();
-        kept.retain(|_, entry| !self.is_over(entry, self.limits.statuses));
-        let running = kept.values().filter(|entry| entry.now.lock().ended_at.is_none()).count();
-        if running >= self.limits.running {
-            return Err(StatementError::Busy("that many statements"));
+    /// Writes down how a statement ended, once.
+    fn end(&self, entry: &Arc<Entry>, outcome: Result<ResultSet, SqlError>) {
+        let at = self.clock.now();
+        if entry.end(outcome, at) {
+            self.kept.ended(entry, at);
+            entry.ended.send_replace(true);
         }
-        for entry in kept.values().filter(|entry| self.is_over(entry, self.limits.results)) {
-            entry.close();
-        }
-        while kept.len() >= self.limits.statements {
-            let oldest = oldest(kept.values()).map(|entry| Arc::clone(&entry.id));
-            let Some(oldest) = oldest else { return Err(StatementError::Busy("that many statements")) };
-            kept.remove(&oldest);
-        }
-        Ok(())
     }
 
     /// Drops the oldest results until half of the memory is free.
     fn make_room(&self) {
-        let mut ended: Vec<_> = self.kept.lock().values().cloned().collect();
+        let mut ended = self.kept.all();
         ended.retain(|entry| entry.now.lock().result.is_some());
         ended.sort_by_key(|entry| entry.now.lock().ended_at);
         for entry in ended {
@@ -533,17 +552,24 @@ impl Inner {
     }
 }
 
-fn oldest<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>) -> Option<&'a Arc<Entry>> {
-    let ended = entries.filter_map(|entry| Some((entry.now.lock().ended_at?, entry)));
-    ended.min_by_key(|(ended_at, _)| *ended_at).map(|(_, entry)| entry)
+/// The decisions of a running statement: the entry has them when the work ends, and also when it is cancelled.
+struct Decisions<'e> {
+    entry: &'e Entry,
+    traces: Vec<Trace>,
+}
+
+impl Drop for Decisions<'_> {
+    fn drop(&mut self) {
+        self.entry.now.lock().traces.append(&mut self.traces);
+    }
 }
 
 impl Entry {
-    /// Writes down how it ended, once.
-    fn end(&self, outcome: Result<ResultSet, SqlError>, at: Timestamp) {
+    /// Writes down how it ended; false if it had ended before.
+    fn end(&self, outcome: Result<ResultSet, SqlError>, at: Timestamp) -> bool {
         let mut now = self.now.lock();
         if now.ended_at.is_some() {
-            return;
+            return false;
         }
         now.ended_at = Some(at);
         match outcome {
@@ -557,8 +583,7 @@ impl Entry {
                 now.failure = Some(Failure::from(&error));
             }
         }
-        drop(now);
-        self.ended.send_replace(true);
+        true
     }
 
     /// Drops the result of a statement that has one.

@@ -30,6 +30,7 @@ mod secret_source;
 mod seed_files;
 mod served_entity;
 mod serving_endpoints;
+mod size;
 mod sql_warehouses;
 #[cfg(test)]
 mod tests;

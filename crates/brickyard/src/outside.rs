@@ -99,7 +99,8 @@ impl Outside for Beyond {
 }
 
 async fn send(request: HttpRequest) -> Result<HttpResponse, String> {
-    let mut url = reqwest::Url::parse(&request.url).map_err(|error| format!("the address is no URL: {error}"))?;
+    let mut url =
+        reqwest::Url::parse(&request.url).map_err(|error| format!("the address is no URL: {error}"))?;
     if url.scheme() != "http" {
         return Err(format!(
             "only http:// addresses are reached from brickyard, not {}://. Set the connection's option host to a stand-in on http://",
@@ -111,8 +112,10 @@ async fn send(request: HttpRequest) -> Result<HttpResponse, String> {
     }
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("'{name}' is no name of a header"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| format!("the value of the header '{name}' cannot be sent"))?;
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("'{name}' is no name of a header"))?;
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the value of the header '{name}' cannot be sent"))?;
         headers.insert(header, value);
     }
     if let Some(bearer) = &request.bearer {
@@ -214,7 +217,10 @@ mod tests {
     }
 
     fn answer(status: &str, more: &str, body: &str) -> String {
-        format!("HTTP/1.1 {status}\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
     }
 
     fn get(url: String) -> HttpRequest {
@@ -240,7 +246,9 @@ mod tests {
         };
         assert_eq!(send(request).await, Ok(HttpResponse { status: 418, text: "short".into() }));
         let asked = told.recv().unwrap().to_lowercase();
-        for part in ["post /api/x?q=a+b%26c ", "authorization: bearer sesame", "x-n: 1", "application/json", "\n{}"] {
+        for part in
+            ["post /api/x?q=a+b%26c ", "authorization: bearer sesame", "x-n: 1", "application/json", "\n{}"]
+        {
             assert!(asked.contains(part), "{part}: {asked}");
         }
     }
@@ -251,11 +259,12 @@ mod tests {
         let (address, _) = server(vec![answer("302 Found", &format!("location: {other}/x\r\n"), "")]);
         assert_eq!(send(get(format!("{address}/x"))).await.map(|response| response.status), Ok(302));
         assert!(told_other.try_recv().is_err(), "nobody came");
-        let (address, _) = server(vec![
-            answer("302 Found", "location: /y\r\n", ""),
-            answer("200 OK", "", "here"),
-        ]);
-        assert_eq!(send(get(format!("{address}/x"))).await, Ok(HttpResponse { status: 200, text: "here".into() }));
+        let (address, _) =
+            server(vec![answer("302 Found", "location: /y\r\n", ""), answer("200 OK", "", "here")]);
+        assert_eq!(
+            send(get(format!("{address}/x"))).await,
+            Ok(HttpResponse { status: 200, text: "here".into() })
+        );
     }
 
     #[tokio::test]

@@ -100,6 +100,7 @@ pub fn workspace_options(config: &Config, storage: Storage, scratch: PathBuf) ->
         profile: workspace.profile,
         refuse_plaintext_credentials: workspace.refuse_plaintext_credentials,
         strict_current_user: workspace.strict_current_user,
+        sql_memory: usize::try_from(workspace.sql_memory).unwrap_or(usize::MAX),
         python: None,
         home: None,
         clock: Arc::new(SystemClock),

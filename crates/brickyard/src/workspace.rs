@@ -24,8 +24,6 @@ use crate::profile::Profile;
 use crate::routes::serving_errors::status_of;
 use crate::seed::SeedsRan;
 
-/// What all running SQL statements may hold in memory together.
-const SQL_MEMORY: usize = 1 << 30;
 /// How many requests the ledger remembers.
 const LEDGER: usize = 50_000;
 
@@ -63,6 +61,8 @@ pub struct WorkspaceOptions {
     pub refuse_plaintext_credentials: bool,
     /// Agents need a scope of their own to ask who their user is.
     pub strict_current_user: bool,
+    /// What all running SQL statements may hold in memory together, in bytes.
+    pub sql_memory: usize,
     /// An interpreter for all agents.
     pub python: Option<PathBuf>,
     /// The developer's home, where `uv` may be installed.
@@ -210,7 +210,7 @@ impl Workspace {
             files: options.files,
             run_dir: run_dir.clone(),
             python: options.python.clone(),
-            memory_bytes: SQL_MEMORY,
+            memory_bytes: options.sql_memory,
         };
         let sql = Sql::open(catalog.clone(), Arc::clone(clock), Arc::clone(entropy), sql_options)?;
         sql.connect(Arc::new(crate::outside::Beyond {

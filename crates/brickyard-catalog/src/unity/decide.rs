@@ -1,13 +1,14 @@
 //! The walk: `USE CATALOG`, `USE SCHEMA`, then what is asked for, each with where it comes from.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use brickyard_identity::Directory;
 use brickyard_types::{GroupName, Principal, PrincipalId, PrincipalKind};
-use imbl::OrdMap;
 
 use crate::trace::{Check, Link};
 
+use super::entries::Entries;
 use super::grants::ACCOUNT_USERS;
 use super::object::{ObjectId, ObjectKind, ObjectRef};
 use super::privilege::{PrivilegeSet, UnityPrivilege};
@@ -85,6 +86,8 @@ pub(crate) struct Who<'a> {
     id: PrincipalId,
     /// Every group it is in, however deep, sorted.
     groups: &'a [PrincipalId],
+    /// The same, for looking many up; made when it is first needed.
+    among: OnceLock<Box<Among>>,
     /// In `account users`: everybody but hidden system principals.
     account_user: bool,
     metastore_admin: bool,
@@ -103,6 +106,7 @@ impl<'a> Who<'a> {
         Self {
             id: principal.id,
             groups,
+            among: OnceLock::new(),
             account_user: !system,
             metastore_admin: !system && directory.is_admin(principal.id),
             system,
@@ -125,6 +129,7 @@ impl<'a> Who<'a> {
         Self {
             id,
             groups,
+            among: OnceLock::new(),
             account_user: true,
             metastore_admin: false,
             system: false,
@@ -148,27 +153,27 @@ impl<'a> Who<'a> {
     ) -> Option<(PrivilegeSet, PrivilegeSource)> {
         let grants = unity.grants_on(on)?;
         if self.system {
-            let held = *grants.direct.get(&self.id)?;
+            let held = grants.direct.get(self.id)?;
             return accept(held).then_some((held, PrivilegeSource::Declared));
         }
-        if let Some(held) = grants.entries.get(&self.id)
-            && accept(*held)
+        if let Some(held) = grants.entries.get(self.id)
+            && accept(held)
         {
-            return Some((*held, PrivilegeSource::Grant));
+            return Some((held, PrivilegeSource::Grant));
         }
         let through = |group: PrincipalId| {
             self.directory
                 .group_by_id(group)
                 .map_or(PrivilegeSource::Grant, |group| PrivilegeSource::Group(group.name.clone()))
         };
-        if let Some((group, held)) = common(self.groups, &grants.entries, &accept) {
+        if let Some((group, held)) = self.common(&grants.entries, &accept) {
             return Some((held, through(group)));
         }
         if self.account_user
-            && let Some(held) = grants.entries.get(&ACCOUNT_USERS)
-            && accept(*held)
+            && let Some(held) = grants.entries.get(ACCOUNT_USERS)
+            && accept(held)
         {
-            return Some((*held, PrivilegeSource::AccountUsers));
+            return Some((held, PrivilegeSource::AccountUsers));
         }
         None
     }
@@ -326,43 +331,57 @@ impl<'a> Who<'a> {
             Some(HeldPrivilege { words: browse.as_str(), source, on: at.reference() })
         })
     }
+
+    /// The first of its groups with an entry that `accept` takes. Few groups are searched among the entries. Few entries
+    /// are searched among the groups; many are, too, but most of them that are no group's are known by one bit: a step
+    /// with 1,000 groups and 1,000 grants is a matter of a microsecond.
+    fn common(
+        &self,
+        entries: &Entries,
+        accept: impl Fn(PrivilegeSet) -> bool,
+    ) -> Option<(PrincipalId, PrivilegeSet)> {
+        const FEW: usize = 16;
+        if self.groups.len() * FEW < entries.len() {
+            return self.groups.iter().find_map(|group| {
+                let held = entries.get(*group)?;
+                accept(held).then_some((*group, held))
+            });
+        }
+        let mine = |principal: PrincipalId| self.groups.binary_search(&principal).is_ok();
+        let mut accepted = entries.iter().filter(|(_, held)| accept(*held));
+        if entries.len() * FEW < self.groups.len() {
+            return accepted.find(|(principal, _)| mine(*principal)).copied();
+        }
+        let among = self.among.get_or_init(|| Among::of(self.groups));
+        accepted.find(|(principal, _)| among.may_have(*principal) && mine(*principal)).copied()
+    }
 }
 
-/// The first group with an entry that `accept` takes. Both lists are sorted; if one is much shorter it is walked and the
-/// other searched, otherwise they are walked side by side: with 1,000 groups and 1,000 grants that is an order of
-/// magnitude less than 1,000 searches.
-fn common(
-    groups: &[PrincipalId],
-    entries: &OrdMap<PrincipalId, PrivilegeSet>,
-    accept: impl Fn(PrivilegeSet) -> bool,
-) -> Option<(PrincipalId, PrivilegeSet)> {
-    const MUCH: usize = 16;
-    if groups.len() * MUCH < entries.len() {
-        return groups.iter().find_map(|group| {
-            let held = *entries.get(group)?;
-            accept(held).then_some((*group, held))
-        });
-    }
-    let accepted = entries.iter().filter(|(_, held)| accept(**held));
-    if entries.len() * MUCH < groups.len() {
-        let mut accepted = accepted;
-        let found = accepted.find(|(principal, _)| groups.binary_search(principal).is_ok());
-        return found.map(|(principal, held)| (*principal, *held));
-    }
-    let mut rest = groups;
-    for (principal, held) in accepted {
-        while let [first, after @ ..] = rest
-            && first < principal
-        {
-            rest = after;
+/// Which principals may be among some others: one bit for each, and those of equal last digits share one.
+struct Among([u64; Among::WORDS]);
+
+impl Among {
+    /// 2 KiB.
+    const WORDS: usize = 256;
+
+    fn of(principals: &[PrincipalId]) -> Box<Self> {
+        let mut all = Box::new(Self([0; Self::WORDS]));
+        for principal in principals {
+            let (word, bit) = Self::place(*principal);
+            all.0[word] |= bit;
         }
-        match rest.first() {
-            Some(group) if group == principal => return Some((*principal, *held)),
-            Some(_) => {}
-            None => return None,
-        }
+        all
     }
-    None
+
+    fn may_have(&self, principal: PrincipalId) -> bool {
+        let (word, bit) = Self::place(principal);
+        self.0[word] & bit != 0
+    }
+
+    fn place(principal: PrincipalId) -> (usize, u64) {
+        let word = (principal.0 / 64) % Self::WORDS as u64;
+        (word as usize, 1 << (principal.0 % 64))
+    }
 }
 
 /// One step of the walk.

@@ -97,7 +97,7 @@ impl Catalog {
                 }
                 let before = unity
                     .grants_on(on.id)
-                    .and_then(|grants| grants.entries.get(&principal).copied())
+                    .and_then(|grants| grants.entries.get(principal))
                     .unwrap_or_default();
                 let privileges = before.with(change.add).without(change.remove);
                 if privileges != before {
@@ -171,7 +171,7 @@ impl Catalog {
         let mut found = Vec::new();
         for at in above {
             let Some(grants) = unity.grants_on(at.id) else { continue };
-            for (principal, held) in &grants.entries {
+            for (principal, held) in grants.entries.iter() {
                 if only.is_some_and(|only| !only.contains(principal)) {
                     continue;
                 }
@@ -207,7 +207,7 @@ pub fn grant_declared(
             ObjectKind::Schema => UnityPrivilege::UseSchema,
             _ => continue,
         };
-        let before = tx.get(slot).grants_on(id).and_then(|grants| grants.direct.get(&principal).copied());
+        let before = tx.get(slot).grants_on(id).and_then(|grants| grants.direct.get(principal));
         let privileges = before.unwrap_or_default().with(PrivilegeSet::only(needed));
         tx.change(slot, UnityChange::GrantedDirectly { on: id, principal, privileges });
     }

@@ -7,6 +7,7 @@ use brickyard_types::PrincipalId;
 use imbl::{HashMap, OrdMap};
 use serde::{Deserialize, Serialize};
 
+use super::entries::Entries;
 use super::name::ObjectPath;
 use super::object::{Object, ObjectId, ObjectKind, ObjectRef};
 use super::privilege::PrivilegeSet;
@@ -25,9 +26,9 @@ pub struct Unity {
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Grants {
     /// What people granted, and see.
-    pub(super) entries: OrdMap<PrincipalId, PrivilegeSet>,
+    pub(super) entries: Entries,
     /// What a hidden system service principal was given because its endpoint declared the object. No listing shows it.
-    pub(super) direct: OrdMap<PrincipalId, PrivilegeSet>,
+    pub(super) direct: Entries,
 }
 
 /// What can happen to securables, as the journal keeps it.
@@ -77,35 +78,25 @@ impl State for Unity {
                 }
             }
             C::Granted { on, principal, privileges } => {
-                let grants = self.grants.entry(*on).or_default();
-                put(&mut grants.entries, *principal, *privileges);
+                self.grants.entry(*on).or_default().entries.put(*principal, *privileges);
             }
             C::GrantedDirectly { on, principal, privileges } => {
-                let grants = self.grants.entry(*on).or_default();
-                put(&mut grants.direct, *principal, *privileges);
+                self.grants.entry(*on).or_default().direct.put(*principal, *privileges);
             }
             C::PrincipalRemoved { principal } => {
                 // Looked for first: what is not touched stays shared with the snapshots that others read.
                 let holds = |grants: &Grants| {
-                    grants.entries.contains_key(principal) || grants.direct.contains_key(principal)
+                    grants.entries.get(*principal).or_else(|| grants.direct.get(*principal)).is_some()
                 };
                 let on: Vec<_> =
                     self.grants.iter().filter(|(_, grants)| holds(grants)).map(|(on, _)| *on).collect();
                 for on in on {
                     let Some(grants) = self.grants.get_mut(&on) else { continue };
-                    grants.entries.remove(principal);
-                    grants.direct.remove(principal);
+                    grants.entries.put(*principal, PrivilegeSet::EMPTY);
+                    grants.direct.put(*principal, PrivilegeSet::EMPTY);
                 }
             }
         }
-    }
-}
-
-fn put(entries: &mut OrdMap<PrincipalId, PrivilegeSet>, principal: PrincipalId, privileges: PrivilegeSet) {
-    if privileges.is_empty() {
-        entries.remove(&principal);
-    } else {
-        entries.insert(principal, privileges);
     }
 }
 

@@ -114,6 +114,19 @@ impl Run<'_> {
         with_schema(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), &batch)
     }
 
+    /// The rows of a plan with policies in it, whose errors may speak of hidden values.
+    async fn policed(&self, object: &Object, plan: LogicalPlan) -> Result<RecordBatch, SqlError> {
+        let rows = self.collected(plan).await;
+        rows.map_err(|error| match error {
+            SqlError::Engine(error)
+                if !matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) =>
+            {
+                crate::barrier::failed(&object.full_name).into()
+            }
+            other => other,
+        })
+    }
+
     pub(super) async fn target_rows(
         &self,
         permit: &Permit<SelectTable>,
@@ -145,11 +158,12 @@ impl Run<'_> {
                 });
                 let mut shown: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
                 shown.push(Expr::IsTrue(Box::new(visible)).alias("__visible"));
-                self.collected(LogicalPlanBuilder::from(plan).project(shown)?.build()?).await?
+                let policed = LogicalPlanBuilder::from(plan).project(shown)?.build()?;
+                self.policed(object, policed).await?
             }
         };
         let consumer = MemoryConsumer::new(format!("change of {}", object.full_name));
-        let memory = consumer.register(&self.sql.runtime.memory_pool);
+        let memory = consumer.register(&self.sql.base.runtime_env().memory_pool);
         memory.try_grow(all.get_array_memory_size().saturating_mul(2))?;
         let fields =
             columns.iter().map(|one| Field::new(one.name.to_lowercase(), to_arrow(&one.data_type), true));
@@ -213,7 +227,7 @@ impl Run<'_> {
                     }
                 });
             }
-            self.collected(LogicalPlanBuilder::from(plan).project(shown)?.build()?).await?
+            self.policed(object, LogicalPlanBuilder::from(plan).project(shown)?.build()?).await?
         };
         let mut arrays = masked.columns().to_vec();
         arrays.push(numbered(masked.num_rows()));

@@ -79,7 +79,9 @@ impl Run<'_> {
                     continue;
                 }
                 OptionValue::Secret { .. } if public => {
-                    return Err(wrong(format!("The option {name} is shown to everybody who sees the connection: give it as a literal.")));
+                    return Err(wrong(format!(
+                        "The option {name} is shown to everybody who sees the connection: give it as a literal."
+                    )));
                 }
                 OptionValue::Literal(value) => Secret::new(value),
                 OptionValue::Secret { scope, key } => self.stored_secret(&scope, &key)?,

@@ -75,7 +75,8 @@ impl Run<'_> {
         let mut columns: Vec<Column> = columns_of_plan(&self.plan_query(query).await?)?;
         // What is kept is the text, which is read without parameters.
         if !self.parameters.is_empty() {
-            let alone = Run::new(self.sql, self.session, &[]);
+            let mut traces = Vec::new();
+            let alone = Run::new(self.sql, self.session, &[], &mut traces);
             alone.plan_query(&front::parse_query(&text)?).await?;
         }
         if !names.is_empty() {

@@ -71,11 +71,15 @@ impl ScalarUDFImpl for HttpCall {
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let [_, _, _, headers, params, _] = given else {
-            return plan_err!("http_request takes named arguments: conn, method, path, headers, params, json");
+            return plan_err!(
+                "http_request takes named arguments: conn, method, path, headers, params, json"
+            );
         };
         for (name, map) in [("headers", headers), ("params", params)] {
             if !matches!(map, DataType::Map(..) | DataType::Null) {
-                return plan_err!("the argument {name} of http_request is a MAP<STRING, STRING>, as in map('k', 'v')");
+                return plan_err!(
+                    "the argument {name} of http_request is a MAP<STRING, STRING>, as in map('k', 'v')"
+                );
             }
         }
         let text = DataType::Utf8;
@@ -140,7 +144,9 @@ fn checked_path(path: &str) -> Result<String> {
         return exec_err!("http_request: the path holds a backslash or an encoded slash");
     }
     if plain.split('/').any(|segment| segment == ".." || segment == ".") {
-        return exec_err!("http_request: the path must not hold '.' or '..': it stays below the connection's base_path");
+        return exec_err!(
+            "http_request: the path must not hold '.' or '..': it stays below the connection's base_path"
+        );
     }
     if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return exec_err!("http_request: the path holds white space or control characters: encode them");
@@ -185,7 +191,9 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_base_path() {
-        for (path, below) in [("/x", "/x"), ("x/y?a=..", "/x/y?a=.."), ("//evil.example/x", "/evil.example/x")] {
+        for (path, below) in
+            [("/x", "/x"), ("x/y?a=..", "/x/y?a=.."), ("//evil.example/x", "/evil.example/x")]
+        {
             assert_eq!(checked_path(path).unwrap(), below);
         }
         for path in ["/../x", "/a/%2E%2e/b", "..", "/a\\..\\b", "/a%2f..", "/a b", "/a\r\nHost: x"] {

@@ -24,7 +24,9 @@ pub(crate) fn positional(function: &mut Function) -> Result<(), SqlError> {
         let (name, value) = match argument {
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => (name.value, value),
             FunctionArg::ExprNamed {
-                name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), ..
+                name: Expr::Identifier(name),
+                arg: FunctionArgExpr::Expr(value),
+                ..
             } => (name.value, value),
             _ => {
                 return Err(wrong(

@@ -127,12 +127,13 @@ pub(super) fn batch(schema: &SchemaRef, rows: &[Vec<Cell>]) -> Result<RecordBatc
         let cells = rows.iter().map(|row| row.get(at).unwrap_or(&Cell::Null));
         match field.data_type() {
             DataType::Int32 => {
-                let numbers = cells.map(|cell| if let Cell::Int(number) = cell { Some(*number) } else { None });
+                let numbers =
+                    cells.map(|cell| if let Cell::Int(number) = cell { Some(*number) } else { None });
                 Arc::new(numbers.collect::<Int32Array>())
             }
             DataType::Timestamp(..) => {
-                let times =
-                    cells.map(|cell| if let Cell::Time(at) = cell { Some(at.as_microsecond()) } else { None });
+                let times = cells
+                    .map(|cell| if let Cell::Time(at) = cell { Some(at.as_microsecond()) } else { None });
                 Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone(UTC))
             }
             _ => {

@@ -38,7 +38,9 @@ impl Reader<'_, '_> {
             "routines" => self.functions().filter_map(|function| self.routine(&function)).collect(),
             "parameters" => self.functions().flat_map(|function| parameters(&function)).collect(),
             "routine_columns" => self.functions().flat_map(|function| routine_columns(&function)).collect(),
-            "row_filters" => self.objects(ObjectKind::Table).iter().filter_map(|table| filter(table)).collect(),
+            "row_filters" => {
+                self.objects(ObjectKind::Table).iter().filter_map(|table| filter(table)).collect()
+            }
             "column_masks" => self.objects(ObjectKind::Table).iter().flat_map(|table| masks(table)).collect(),
             "catalog_privileges" => self.privileges(&self.catalogs, 1),
             "schema_privileges" => self.privileges(&self.objects(ObjectKind::Schema), 1),
@@ -169,7 +171,14 @@ impl Reader<'_, '_> {
         let table = view.table().filter(|table| table.table_kind == TableKind::View)?;
         let text = table.view_query.clone().filter(|_| self.manages(view));
         let mut row = names(view);
-        row.extend([text.into(), "NONE".into(), yes(false), yes(false), path(&table.view_context), yes(false)]);
+        row.extend([
+            text.into(),
+            "NONE".into(),
+            yes(false),
+            yes(false),
+            path(&table.view_context),
+            yes(false),
+        ]);
         Some(row)
     }
 

@@ -118,7 +118,9 @@ pub(super) fn of(relation: &str) -> Option<SchemaRef> {
     let fields = columns.split_whitespace().map(|column| match column.split_once(':') {
         None => Field::new(column, DataType::Utf8, true),
         Some((name, "int")) => Field::new(name, DataType::Int32, true),
-        Some((name, _)) => Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
+        Some((name, _)) => {
+            Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true)
+        }
     });
     Some(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }

@@ -84,3 +84,22 @@ async fn a_merge_updates_deletes_and_inserts_in_one_commit() {
     assert_eq!(answer, ["3|1|1|1"]);
     assert_eq!(workspace.sorted(&workspace.ada, "SELECT * FROM main.s.t").await, ["1|A", "3|c", "4|D"]);
 }
+
+#[tokio::test]
+async fn a_query_sees_what_was_written_since_the_last_one_also_by_another_writer_of_the_folder() {
+    let workspace = Workspace::empty().await;
+    workspace
+        .set_up("CREATE CATALOG main; CREATE SCHEMA main.s; CREATE TABLE main.s.t AS SELECT 1 AS a UNION ALL SELECT 2")
+        .await;
+    let rows = async || workspace.sorted(&workspace.ada, "SELECT a FROM main.s.t").await;
+    assert_eq!(rows().await, ["1", "2"]);
+    workspace.set_up("INSERT INTO main.s.t VALUES (3)").await;
+    assert_eq!((rows().await, rows().await), (vec!["1".into(), "2".into(), "3".into()], rows().await));
+    let folder = workspace.tables().pop().unwrap();
+    let url = deltalake_core::ensure_table_uri(folder.to_str().unwrap()).unwrap();
+    let table = deltalake_core::open_table(url).await.unwrap();
+    table.delete().with_predicate("a = 2").await.unwrap();
+    assert_eq!(rows().await, ["1", "3"]);
+    workspace.set_up("DROP TABLE main.s.t; CREATE TABLE main.s.t AS SELECT 'new' AS a").await;
+    assert_eq!(rows().await, ["new"]);
+}

@@ -31,7 +31,10 @@ async fn lists_show_only_what_somebody_may_know_about() {
         workspace.ask(&workspace.ana, "SHOW TABLES IN main.sales").await.unwrap(),
         ["sales|orders|false"]
     );
-    assert_eq!(workspace.ask(&workspace.ana, "SHOW SCHEMAS IN main").await.unwrap(), ["information_schema", "sales"]);
+    assert_eq!(
+        workspace.ask(&workspace.ana, "SHOW SCHEMAS IN main").await.unwrap(),
+        ["information_schema", "sales"]
+    );
     assert!(workspace.ask(&workspace.ana, "DESCRIBE TABLE main.sales.secret").await.is_err());
     let both = workspace.sorted(&workspace.ada, "SHOW TABLES IN main.sales LIKE '*e*'").await;
     assert_eq!(both, ["sales|orders|false", "sales|secret|false"]);

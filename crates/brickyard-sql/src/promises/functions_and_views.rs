@@ -53,7 +53,10 @@ async fn a_python_function_answers() {
 #[tokio::test]
 async fn what_goes_wrong_while_it_runs_is_told_in_the_words_of_databricks() {
     let w = Workspace::with_sales().await;
-    w.set_up("CREATE FUNCTION main.sales.bad(a BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$ return a + 'x' $$").await;
+    w.set_up(
+        "CREATE FUNCTION main.sales.bad(a BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$ return a + 'x' $$",
+    )
+    .await;
     for (statement, words) in [
         ("SELECT main.sales.bad(id) FROM main.sales.orders", "[UDF_USER_CODE_ERROR.GENERIC] "),
         ("SELECT id / (id - id) FROM main.sales.orders", "[DIVIDE_BY_ZERO] Division by zero."),

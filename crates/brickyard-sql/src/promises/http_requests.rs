@@ -29,12 +29,17 @@ impl Outside for Echo {
         let Some(sealed) = connection.connection().and_then(|detail| detail.sealed.get(option)) else {
             return Ok(None);
         };
-        let turned = sealed.0.strip_prefix(&format!("{}/{option}/", connection.uid)).ok_or("it does not open")?;
+        let turned =
+            sealed.0.strip_prefix(&format!("{}/{option}/", connection.uid)).ok_or("it does not open")?;
         Ok(Some(Secret::new(turned.chars().rev().collect::<String>())))
     }
 
     fn secret(&self, permit: &Permit<ReadSecret>) -> Result<Secret, String> {
-        if permit.on().key.as_str() == "slack" { Ok(Secret::new(TOKEN)) } else { Err("it is not there".to_owned()) }
+        if permit.on().key.as_str() == "slack" {
+            Ok(Secret::new(TOKEN))
+        } else {
+            Err("it is not there".to_owned())
+        }
     }
 
     fn send(&self, request: HttpRequest) -> Result<HttpResponse, String> {
@@ -44,7 +49,10 @@ impl Outside for Echo {
             return Err("nobody answered in time".to_owned());
         }
         let status = if request.url.contains("/missing") { 404 } else { 200 };
-        let text = format!("{} {} {:?} {:?} {:?}", request.method, request.url, request.query, request.headers, request.json);
+        let text = format!(
+            "{} {} {:?} {:?} {:?}",
+            request.method, request.url, request.query, request.headers, request.json
+        );
         Ok(HttpResponse { status, text })
     }
 }
@@ -71,7 +79,9 @@ async fn a_request_is_made_through_the_connection_with_its_token() {
                headers => map('Accept', 'a/b', 'X-N', '1'), path => 'chat', Method => 'post', conn => 'Slack') AS r)";
     assert_eq!(
         w.ask(&w.bob, all).await.unwrap(),
-        [r#"200|POST https://slack.example:443/api/chat [("q", "x y")] [("Accept", "a/b"), ("X-N", "1")] Some("{\"a\":1}")"#]
+        [
+            r#"200|POST https://slack.example:443/api/chat [("q", "x y")] [("Accept", "a/b"), ("X-N", "1")] Some("{\"a\":1}")"#
+        ]
     );
     let named = [Parameter { name: "c".into(), value: Some("slack".into()), data_type: SqlType::String }];
     let marker = "SELECT http_request(conn => :c, method => 'GET', path => '/missing').status_code";
@@ -120,7 +130,8 @@ async fn a_token_is_in_no_answer_error_or_trace() {
     }
     assert!(said.iter().all(|text| !text.contains(TOKEN)), "{said:?}");
     let unity = w.catalog.unity();
-    let slack = unity.find(brickyard_catalog::unity::ObjectKind::Connection, &"slack".parse().unwrap()).unwrap();
+    let slack =
+        unity.find(brickyard_catalog::unity::ObjectKind::Connection, &"slack".parse().unwrap()).unwrap();
     let kept = serde_json::to_string(&**slack).unwrap();
     assert!(!kept.contains(TOKEN) && kept.contains("slack.example"), "what the journal keeps is sealed");
 }
@@ -145,13 +156,19 @@ async fn what_is_wrong_with_a_call_is_said_by_name() {
     let (w, echo) = workspace().await;
     for (arguments, says) in [
         ("conn => 'slack', method => 'GET'", "needs its parameter `path`"),
-        ("conn => 'slack', method => 'GET', path => '/', path => '/'", "`path` of `http_request` is given twice"),
+        (
+            "conn => 'slack', method => 'GET', path => '/', path => '/'",
+            "`path` of `http_request` is given twice",
+        ),
         ("conn => 'slack', method => 'GET', path => '/', body => 'x'", "no parameter `body`"),
         ("'slack', 'GET', '/'", "named arguments only"),
         ("conn => concat('sl', 'ack'), method => 'GET', path => '/'", "a STRING constant"),
         ("conn => 'slack', method => 'TRACE', path => '/'", "the method 'TRACE'"),
         ("conn => 'slack', method => 'GET', path => '/../x'", "base_path"),
-        ("conn => 'slack', method => 'GET', path => '/', headers => map('Authorization', 'x')", "'Authorization' is the connection's"),
+        (
+            "conn => 'slack', method => 'GET', path => '/', headers => map('Authorization', 'x')",
+            "'Authorization' is the connection's",
+        ),
         ("conn => 'slack', method => 'GET', path => '/', headers => 'x'", "headers of http_request is a MAP"),
         ("conn => 'slack', method => 'GET', path => NULL", "may not be NULL"),
         ("conn => 'slack', method => 'GET', path => '/down'", "nobody answered in time"),

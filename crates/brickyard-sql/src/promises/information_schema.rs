@@ -25,12 +25,7 @@ async fn a_table_that_somebody_may_not_see_is_in_no_row() {
     assert_eq!(w.sorted(&w.ana, OWN).await, ["sales|orders|MANAGED"]);
     assert_eq!(
         w.sorted(&w.ada, OWN).await,
-        [
-            "private|salaries|MANAGED",
-            "sales|big|VIEW",
-            "sales|hidden_plans|MANAGED",
-            "sales|orders|MANAGED"
-        ]
+        ["private|salaries|MANAGED", "sales|big|VIEW", "sales|hidden_plans|MANAGED", "sales|orders|MANAGED"]
     );
     let columns = "SELECT DISTINCT table_name FROM main.information_schema.columns WHERE table_schema <> 'information_schema'";
     assert_eq!(w.sorted(&w.ana, columns).await, ["orders"]);
@@ -96,8 +91,7 @@ async fn functions_parameters_views_and_policies_are_described() {
         w.sorted(&w.ada, views).await,
         ["big|SELECT id, amount FROM main.sales.orders WHERE amount > 20"]
     );
-    let filters =
-        "SELECT table_name, filter_schema, filter_name, filter_col_usage FROM main.information_schema.row_filters";
+    let filters = "SELECT table_name, filter_schema, filter_name, filter_col_usage FROM main.information_schema.row_filters";
     assert_eq!(w.sorted(&w.ana, filters).await, ["orders|sales|sees|region"]);
     let masks = "SELECT column_name, mask_name, mask_col_usage FROM main.information_schema.column_masks";
     assert_eq!(w.sorted(&w.ana, masks).await, ["email|hidden|NULL"]);
@@ -106,8 +100,10 @@ async fn functions_parameters_views_and_policies_are_described() {
 #[tokio::test]
 async fn privileges_are_everybodys_for_who_manages_and_ones_own_otherwise() {
     let w = workspace().await;
-    w.set_up("GRANT SELECT ON TABLE main.sales.orders TO analysts; GRANT MODIFY ON SCHEMA main.sales TO `bob@x`")
-        .await;
+    w.set_up(
+        "GRANT SELECT ON TABLE main.sales.orders TO analysts; GRANT MODIFY ON SCHEMA main.sales TO `bob@x`",
+    )
+    .await;
     let asked = "SELECT grantee, privilege_type, inherited_from, is_grantable FROM main.information_schema.table_privileges \
                  WHERE table_name = 'orders'";
     assert_eq!(w.sorted(&w.ana, asked).await, ["account users|SELECT|NONE|NO"]);
@@ -117,7 +113,8 @@ async fn privileges_are_everybodys_for_who_manages_and_ones_own_otherwise() {
     );
     let catalog = "SELECT grantee, privilege_type FROM main.information_schema.catalog_privileges";
     assert_eq!(w.sorted(&w.ana, catalog).await, ["account users|USE_CATALOG"]);
-    let routine = "SELECT grantee, routine_name, privilege_type FROM main.information_schema.routine_privileges";
+    let routine =
+        "SELECT grantee, routine_name, privilege_type FROM main.information_schema.routine_privileges";
     assert_eq!(w.sorted(&w.bob, routine).await, ["bob@x|twice|EXECUTE"]);
     let schema = "SELECT grantee, privilege_type FROM main.information_schema.schema_privileges WHERE schema_name = 'sales'";
     assert_eq!(w.sorted(&w.ana, schema).await, ["account users|USE_SCHEMA"]);
@@ -134,12 +131,11 @@ async fn every_relation_can_be_read_and_described() {
             }
         }
         assert!(!w.sorted(&w.ana, &format!("DESCRIBE main.information_schema.{name}")).await.is_empty());
-        assert!(!w.sorted(&w.ana, &format!("SHOW COLUMNS IN main.information_schema.{name}")).await.is_empty());
+        assert!(
+            !w.sorted(&w.ana, &format!("SHOW COLUMNS IN main.information_schema.{name}")).await.is_empty()
+        );
     }
-    assert_eq!(
-        w.ask(&w.ana, "SHOW SCHEMAS IN main LIKE 'inf*'").await.unwrap(),
-        ["information_schema"]
-    );
+    assert_eq!(w.ask(&w.ana, "SHOW SCHEMAS IN main LIKE 'inf*'").await.unwrap(), ["information_schema"]);
     let missing = w.ask(&w.ana, "SELECT * FROM main.information_schema.nothing").await.unwrap_err();
     assert!(missing.starts_with("[TABLE_OR_VIEW_NOT_FOUND]"), "{missing}");
     let not_here = w.ask(&w.ana, "SELECT * FROM main.information_schema.volumes").await.unwrap_err();

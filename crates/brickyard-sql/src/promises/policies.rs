@@ -122,3 +122,12 @@ async fn a_filter_may_look_things_up_in_a_table_that_its_readers_cannot_read() {
     assert_eq!(w.sorted(&w.bob, ids).await, ["1", "2"]);
     assert!(w.ask(&w.ana, "SELECT * FROM main.private.regions").await.unwrap_err().contains("USE SCHEMA"));
 }
+
+#[tokio::test]
+async fn a_recursive_query_reads_a_policed_table_again_and_again() {
+    let w = Workspace::with_sales().await;
+    let chain = "WITH RECURSIVE c (id, n) AS (SELECT id, 0 FROM main.sales.orders WHERE id = 1
+        UNION ALL SELECT o.id, c.n + 1 FROM main.sales.orders o JOIN c ON o.id = c.id + 1) SELECT id, n FROM c";
+    assert_eq!(w.sorted(&w.ana, chain).await, ["1|0", "2|1"]);
+    assert_eq!(w.sorted(&w.bob, chain).await, ["1|0", "2|1", "3|2", "4|3"]);
+}

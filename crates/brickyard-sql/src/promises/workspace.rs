@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use brickyard_catalog::unity::Unity;
+use brickyard_catalog::unity::{ObjectKind, Unity};
 use brickyard_catalog::{Catalog, Permissions, Trace};
 use brickyard_identity::{Identity, IdentityConfig, IdentitySlots, MasterKey, NewUser};
 use brickyard_store::{MemoryJournal, Store};
@@ -11,6 +11,8 @@ use brickyard_types::{
     Clock, Entropy, ManualClock, Principal, ScopeSet, SeededEntropy, SignedDuration, Timestamp, WorkspaceId,
 };
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
 use futures_util::TryStreamExt;
 
 use crate::{Parameter, Session, Speaker, Sql, SqlError, SqlOptions};
@@ -81,6 +83,12 @@ impl Workspace {
         std::fs::write(self._dir.path().join(name), text).unwrap();
     }
 
+    /// The folders of managed tables.
+    pub fn tables(&self) -> Vec<std::path::PathBuf> {
+        let folders = std::fs::read_dir(self._dir.path().join("tables")).unwrap();
+        folders.map(|folder| folder.unwrap().path()).collect()
+    }
+
     /// With [`SALES`].
     pub async fn with_sales() -> Self {
         let workspace = Self::empty().await;
@@ -114,8 +122,36 @@ impl Workspace {
         let scopes = ScopeSet::parse("all-apis").unwrap();
         let caller = self.catalog.identity().mint(who, scopes, SignedDuration::from_hours(1)).unwrap().caller;
         let session = Session::new(Speaker::Caller(caller), None, None);
+        self.ask_in(&session, statement, parameters, traces).await
+    }
+
+    /// From now on a table's rows are read from memory, as they are now.
+    pub async fn keep_in_memory(&self, table: &str) {
+        let path = table.parse().unwrap();
+        let object = Arc::clone(self.catalog.unity().find(ObjectKind::Table, &path).unwrap());
+        let files = crate::delta::provider(&self.sql.0, &object).await.unwrap();
+        let frame = SessionContext::new().read_table(files).unwrap();
+        let (schema, rows) = (Arc::clone(frame.schema().inner()), frame.collect().await.unwrap());
+        let table = MemTable::try_new(schema, vec![rows]).unwrap();
+        self.sql.0.in_memory.lock().insert(object.id, Arc::new(table));
+    }
+
+    /// One more user.
+    pub async fn user(&self, name: &str) -> Principal {
+        let user = NewUser::named(name.parse().unwrap());
+        self.catalog.identity().create_user(user).await.unwrap()
+    }
+
+    /// As [`ask`](Self::ask), in a session.
+    pub async fn ask_in(
+        &self,
+        session: &Session,
+        statement: &str,
+        parameters: &[Parameter],
+        traces: &mut Vec<Trace>,
+    ) -> Result<Vec<String>, String> {
         let told = |error: SqlError| error.message();
-        let answer = self.sql.run(&session, statement, parameters, traces).await.map_err(told)?;
+        let answer = self.sql.run(session, statement, parameters, traces).await.map_err(told)?;
         let batches: Vec<_> = answer.rows.try_collect().await.map_err(|error| told(error.into()))?;
         let mut rows = Vec::new();
         let options = FormatOptions::default().with_null("NULL");

@@ -8,8 +8,7 @@ use brickyard_catalog::{Asker, family};
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::execution::config::SessionConfig;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, TableSource};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
@@ -18,7 +17,7 @@ use crate::arrow_types::to_sql;
 use crate::error::SqlError;
 use crate::identity_functions;
 use crate::information_schema;
-use crate::planner::{Loaded, Missing, Round, path_of};
+use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
 use crate::session::Current;
@@ -50,26 +49,13 @@ pub(crate) enum Planned {
 }
 
 impl Run<'_> {
-    /// The settings and built-in functions of one statement.
-    pub(crate) fn state(&self) -> SessionState {
-        self.built_state.get_or_init(|| self.build_state()).clone()
-    }
-
-    fn build_state(&self) -> SessionState {
-        let mut config = SessionConfig::new()
-            .with_information_schema(false)
-            .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
-        let options = config.options_mut();
-        options.execution.parquet.schema_force_view_types = false;
-        options.sql_parser.map_string_types_to_utf8view = false;
-        options.execution.time_zone = Some("UTC".to_owned());
-        let mut state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(Arc::clone(&self.sql.runtime))
-            .with_default_features()
-            .build();
-        crate::functions::register(&mut state);
-        state
+    /// The settings and built-in functions of one statement, and when it began: `now()` is that everywhere in it.
+    pub(crate) fn state(&self) -> &SessionState {
+        self.own_state.get_or_init(|| {
+            let mut state = self.sql.base.clone();
+            state.mark_start_execution();
+            state
+        })
     }
 
     /// A query of a scope, planned.
@@ -131,13 +117,13 @@ impl Run<'_> {
             let state = self.state();
             let functions = self.statement_functions(scope.current);
             let mut loaded = Loaded::default();
-            let find_function = |parts: &Vec<String>| {
-                let path = path_of(ObjectKind::Function, parts, scope.current)?;
+            let find_function = |parts: Vec<String>| {
+                let path = crate::run::qualify(ObjectKind::Function, parts, scope.current).ok()?;
                 self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
             };
             loop {
                 let round = Round {
-                    state: &state,
+                    state,
                     loaded: &loaded,
                     missing: parking_lot::Mutex::new(None),
                     statement_functions: &functions,
@@ -169,20 +155,10 @@ impl Run<'_> {
                         let source = self.load_table_function(scope, call).await?;
                         loaded.table_functions.insert(index, source);
                     }
-                    (Err(error), None) => return Err(self.explained(scope, error)),
+                    (Err(error), None) => return Err(explained(error)),
                 }
             }
         })
-    }
-
-    /// The planner's complaint about a function that does not exist, in Databricks' words.
-    fn explained(&self, _: Scope<'_>, error: datafusion::error::DataFusionError) -> SqlError {
-        let text = error.find_root().strip_backtrace();
-        if let Some(rest) = text.strip_prefix("Error during planning: Invalid function '") {
-            let name = rest.split('\'').next().unwrap_or_default();
-            return not_found("UNRESOLVED_ROUTINE", "routine", "42883", name);
-        }
-        error.into()
     }
 
     fn statement_functions(&self, current: &Current) -> HashMap<String, Arc<ScalarUDF>> {
@@ -261,7 +237,7 @@ impl Run<'_> {
         let functions = self.statement_functions(&self.current());
         let loaded = Loaded::default();
         let round = Round {
-            state: &state,
+            state,
             loaded: &loaded,
             missing: parking_lot::Mutex::new(None),
             statement_functions: &functions,
@@ -345,6 +321,16 @@ pub(crate) fn not_found(condition: &'static str, what: &str, state: &'static str
             name.replace('.', "`.`")
         ),
     )
+}
+
+/// The planner's complaint about a function that does not exist, in Databricks' words.
+fn explained(error: datafusion::error::DataFusionError) -> SqlError {
+    let text = error.find_root().strip_backtrace();
+    if let Some(rest) = text.strip_prefix("Error during planning: Invalid function '") {
+        let name = rest.split('\'').next().unwrap_or_default();
+        return not_found("UNRESOLVED_ROUTINE", "routine", "42883", name);
+    }
+    error.into()
 }
 
 fn parser_options() -> ParserOptions {

@@ -38,7 +38,7 @@ impl Runner for ByHand {
             n => numbers(n.parse().unwrap()),
         };
         let (schema, rows) = rows_from(batch.schema(), vec![batch]);
-        Ok(Answer { schema, rows, traces: Vec::new() })
+        Ok(Answer { schema, rows })
     }
 }
 
@@ -255,8 +255,8 @@ async fn older_results_make_room_and_their_memory_is_free_again() {
 }
 
 #[tokio::test]
-async fn only_so_many_statements_run_and_are_kept() {
-    let desk = desk(StatementLimits { statements: 3, running: 2, ..StatementLimits::default() });
+async fn only_so_many_statements_run_wait_and_are_kept() {
+    let desk = desk(StatementLimits { statements: 3, running: 1, waiting: 1, ..StatementLimits::default() });
     let first = desk.run("1", INLINE).await.id;
     for _ in 0..3 {
         desk.clock.advance(SignedDuration::from_secs(1));
@@ -272,6 +272,32 @@ async fn only_so_many_statements_run_and_are_kept() {
         wanted: INLINE,
     };
     assert!(matches!(desk.statements.start(submission), Err(StatementError::Busy(_))));
+}
+
+#[tokio::test]
+async fn a_statement_waits_its_turn_and_can_be_cancelled_meanwhile() {
+    let desk = desk(StatementLimits { running: 1, ..StatementLimits::default() });
+    let [running, stopped, next] = ["wait", "1", "2"].map(|statement| desk.submit(statement, INLINE));
+    desk.statements.wait(&next, Duration::ZERO).await;
+    let state = |id: &str| desk.statements.view(id, ANA).unwrap().state;
+    assert_eq!((state(&running), state(&next)), (StatementState::Running, StatementState::Pending));
+    desk.statements.cancel(&stopped, ANA).unwrap();
+    assert_eq!(state(&stopped), StatementState::Canceled);
+    desk.go_on.notify_one();
+    desk.statements.wait(&next, Duration::from_secs(60)).await;
+    let all = [state(&running), state(&stopped), state(&next)];
+    assert_eq!(all, [StatementState::Succeeded, StatementState::Canceled, StatementState::Succeeded]);
+}
+
+#[tokio::test]
+async fn a_thousand_statements_at_once_all_get_their_answer() {
+    let desk = desk(StatementLimits::default());
+    let ids: Vec<_> = (0..1000).map(|n| desk.submit(&(n % 7).to_string(), INLINE)).collect();
+    for (n, id) in ids.iter().enumerate() {
+        desk.statements.wait(id, Duration::from_secs(60)).await;
+        let view = desk.statements.view(id, ANA).unwrap();
+        assert_eq!(view.result.unwrap().row_count(), n as u64 % 7);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use super::duration;
 use super::node::{Node, Value};
 use super::problem::{Place, Problems, shown};
+use super::size;
 
 /// One object.
 pub(super) struct Fields<'a> {
@@ -156,6 +157,16 @@ impl<'a> Fields<'a> {
             return Some(value);
         }
         self.refuse(key, format!("between {} and {} is needed", duration::show(least), duration::show(most)));
+        None
+    }
+
+    /// An amount of memory such as `512MiB`, between two others.
+    pub(super) fn size_within(&self, key: &str, least: u64, most: u64) -> Option<u64> {
+        let value = self.parsed_with(key, size::parse)?;
+        if (least..=most).contains(&value) {
+            return Some(value);
+        }
+        self.refuse(key, format!("between {} and {} is needed", size::show(least), size::show(most)));
         None
     }
 

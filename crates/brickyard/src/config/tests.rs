@@ -236,6 +236,15 @@ fn every_mistake_names_its_key_and_its_reason() {
             "workspace: {tokens: {signing_algorithm: HS256}}",
             "workspace.tokens.signing_algorithm: \"HS256\" is not one of ES256, RS256, EdDSA",
         ),
+        (
+            "workspace: {sql_memory: 512}",
+            "workspace.sql_memory: text is needed here, not a number; put it in quotes",
+        ),
+        (
+            "workspace: {sql_memory: 1GB}",
+            "workspace.sql_memory: a size such as 512MiB or 2GiB is needed (units: MiB, GiB)",
+        ),
+        ("workspace: {sql_memory: 1MiB}", "workspace.sql_memory: between 64MiB and 1024GiB is needed"),
         ("workspace: {profile: x}", "workspace.profile: no profile \"x\"; known are databricks-2026-08"),
         (
             "secret_scopes: [{scope: a/b}]",

@@ -40,7 +40,14 @@ pub struct WorkspaceConfig {
     pub refuse_plaintext_credentials: bool,
     /// Whether an agent needs the scope `iam.current-user:read` to ask who its user is.
     pub strict_current_user: bool,
+    /// What all running SQL statements may hold in memory together, in bytes. What needs more goes to disk, if it can.
+    pub sql_memory: u64,
 }
+
+/// Less than this, and no sort or join of any use gets to its end.
+const LEAST_SQL_MEMORY: u64 = 64 << 20;
+/// More is a slip of the hand.
+const MOST_SQL_MEMORY: u64 = 1 << 40;
 
 impl Default for WorkspaceConfig {
     fn default() -> Self {
@@ -56,14 +63,23 @@ impl Default for WorkspaceConfig {
             profile: Profile::newest(),
             refuse_plaintext_credentials: true,
             strict_current_user: false,
+            sql_memory: 1 << 30,
         }
     }
 }
 
 /// Reads the section; whatever is absent or wrong keeps its default.
 pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig {
-    const KNOWN: [&str; 7] =
-        ["id", "host", "admins", "tokens", "profile", "refuse_plaintext_credentials", "strict_current_user"];
+    const KNOWN: [&str; 8] = [
+        "id",
+        "host",
+        "admins",
+        "tokens",
+        "profile",
+        "refuse_plaintext_credentials",
+        "strict_current_user",
+        "sql_memory",
+    ];
     let mut workspace = WorkspaceConfig::default();
     let Some(fields) = node.and_then(|node| Fields::of(node, &KNOWN, problems)) else { return workspace };
     if let Some(id) = fields.text_or_number("id") {
@@ -102,6 +118,9 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
     }
     if let Some(flag) = fields.flag("strict_current_user") {
         workspace.strict_current_user = flag;
+    }
+    if let Some(bytes) = fields.size_within("sql_memory", LEAST_SQL_MEMORY, MOST_SQL_MEMORY) {
+        workspace.sql_memory = bytes;
     }
     workspace
 }

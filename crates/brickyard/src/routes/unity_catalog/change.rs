@@ -126,15 +126,13 @@ pub(super) async fn make_as(
     workspace.catalog.create_object(permit, new).await.map_err(refused)
 }
 
-/// Drops an object, what is in it, and the files of managed tables.
+/// Drops an object, and the files of its managed tables.
 pub(super) async fn drop_it(
     workspace: &Workspace,
     permit: &Permit<ManageObject>,
     cascade: bool,
 ) -> Result<(), ApiError> {
-    let gone = workspace.catalog.drop_object(permit, cascade).await.map_err(refused)?;
-    workspace.sql.forget(&gone).await;
-    Ok(())
+    workspace.sql.drop_object(permit, cascade).await.map_err(refused)
 }
 
 /// A UUID that nothing else has.

@@ -13,11 +13,11 @@ use brickyard_types::SqlType;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Answer;
 use super::change::{Wanted, make_as, uid};
 use super::lookup::{create_in, find, refused};
 use super::paging::needed;
 use super::wire::item;
-use super::Answer;
 use crate::access::Access;
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
@@ -70,7 +70,9 @@ pub(super) async fn create(
         return Err(ApiError::not_emulated("A managed table of another data_source_format than DELTA"));
     }
     wanted.nothing_else(&["columns"])?;
-    if let Some(field) = BY_SQL.iter().find(|field| wanted.rest.get(**field).is_some_and(|value| !value.is_null())) {
+    if let Some(field) =
+        BY_SQL.iter().find(|field| wanted.rest.get(**field).is_some_and(|value| !value.is_null()))
+    {
         return Err(ApiError::not_emulated(format_args!("The field {field} (use a SQL statement)")));
     }
     let columns = columns(wanted.rest.get("columns"))?;
@@ -123,9 +125,9 @@ fn column(wire: Wire) -> Result<Column, ApiError> {
     let text = wire.type_text.or(wire.type_name).ok_or_else(|| {
         ApiError::invalid_parameter(format!("Missing required field: columns.type_text (of {name:?})"))
     })?;
-    let data_type: SqlType = text
-        .parse()
-        .map_err(|_| ApiError::invalid_parameter(format!("The type of the column {name:?} is no SQL type")))?;
+    let data_type: SqlType = text.parse().map_err(|_| {
+        ApiError::invalid_parameter(format!("The type of the column {name:?} is no SQL type"))
+    })?;
     Ok(Column {
         name,
         data_type,

@@ -162,56 +162,60 @@ fn assignments(grants: Grants, page: &Page) -> Json<Value> {
     paged("privilege_assignments", items, next)
 }
 
+/// How a form of the route says how long its pages are, and which of the grants it lists.
+struct Form {
+    page: fn(&Asked) -> Result<Page, ApiError>,
+    grants: fn(&Workspace, &Access, ObjectRef, Option<&str>) -> Result<Grants, ApiError>,
+}
+
+impl Form {
+    fn answer(&self, workspace: &Workspace, access: &Access, kind: &str, name: &str, sent: Sent) -> Answer {
+        let asked = asked(sent)?;
+        let page = (self.page)(&asked)?;
+        let on = target(workspace, access, kind, name)?;
+        let only = only(workspace, &asked)?;
+        Ok(assignments((self.grants)(workspace, access, on, only.as_deref())?, &page))
+    }
+}
+
+/// `/permissions`
 pub(super) async fn read(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path((kind, name)): Named,
     sent: Sent,
 ) -> Answer {
-    let asked = asked(sent)?;
-    let page = Page::by_max_results(&asked)?;
-    let on = target(&workspace, &access, &kind, &name)?;
-    let only = only(&workspace, &asked)?;
-    Ok(assignments(granted(&workspace, &access, on, only.as_deref())?, &page))
+    Form { page: Page::by_max_results, grants: granted }.answer(&workspace, &access, &kind, &name, sent)
 }
 
+/// `/privilege-assignments`
 pub(super) async fn read_paged(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path((kind, name)): Named,
     sent: Sent,
 ) -> Answer {
-    let asked = asked(sent)?;
-    let page = Page::by_page_size(&asked)?;
-    let on = target(&workspace, &access, &kind, &name)?;
-    let only = only(&workspace, &asked)?;
-    Ok(assignments(granted(&workspace, &access, on, only.as_deref())?, &page))
+    Form { page: Page::by_page_size, grants: granted }.answer(&workspace, &access, &kind, &name, sent)
 }
 
+/// `/effective-permissions`
 pub(super) async fn read_effective(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path((kind, name)): Named,
     sent: Sent,
 ) -> Answer {
-    let asked = asked(sent)?;
-    let page = Page::by_max_results(&asked)?;
-    let on = target(&workspace, &access, &kind, &name)?;
-    let only = only(&workspace, &asked)?;
-    Ok(assignments(effective(&workspace, &access, on, only.as_deref())?, &page))
+    Form { page: Page::by_max_results, grants: effective }.answer(&workspace, &access, &kind, &name, sent)
 }
 
+/// `/effective-privilege-assignments`
 pub(super) async fn read_effective_paged(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path((kind, name)): Named,
     sent: Sent,
 ) -> Answer {
-    let asked = asked(sent)?;
-    let page = Page::by_page_size(&asked)?;
-    let on = target(&workspace, &access, &kind, &name)?;
-    let only = only(&workspace, &asked)?;
-    Ok(assignments(effective(&workspace, &access, on, only.as_deref())?, &page))
+    Form { page: Page::by_page_size, grants: effective }.answer(&workspace, &access, &kind, &name, sent)
 }
 
 pub(super) async fn update(

@@ -48,7 +48,8 @@ pub(super) async fn create(
     let catalog = find(&workspace, &access, ObjectKind::Catalog, catalog, &family::UC_WRITE)?;
     let permit = create_in(&access, catalog.reference(), KIND, &family::UC_WRITE)?;
     // It is in every catalog already, and no object.
-    if let Some(name) = wanted.name.as_deref().filter(|name| name.eq_ignore_ascii_case("information_schema")) {
+    if let Some(name) = wanted.name.as_deref().filter(|name| name.eq_ignore_ascii_case("information_schema"))
+    {
         let name = format!("{}.{name}", catalog.full_name);
         return Err(refused(UnityError::AlreadyExists { kind: KIND, name }));
     }

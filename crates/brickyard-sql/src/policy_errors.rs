@@ -1,0 +1,166 @@
+//! Which policies may fail on a row, and which cannot.
+//!
+//! Careful rather than clever: what is not known here may fail, and only costs speed.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+
+/// Functions that give a value, or NULL, whatever they are given.
+const SAFE: &[&str] = &[
+    "btrim",
+    "coalesce",
+    "concat",
+    "contains",
+    "current_catalog",
+    "current_schema",
+    "current_user",
+    "ends_with",
+    "is_account_group_member",
+    "is_member",
+    "left",
+    "length",
+    "lower",
+    "ltrim",
+    "nullif",
+    "nvl",
+    "right",
+    "rtrim",
+    "session_user",
+    "starts_with",
+    "substr",
+    "substring",
+    "trim",
+    "upper",
+    "user",
+];
+
+/// True if an expression gives a value for every row of `schema`.
+pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
+    let all = |exprs: &[Expr]| exprs.iter().all(|one| cannot_fail(one, schema));
+    match expr {
+        Expr::Literal(..) | Expr::Column(_) | Expr::OuterReferenceColumn(..) => true,
+        Expr::Alias(alias) => cannot_fail(&alias.expr, schema),
+        Expr::Not(inner)
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsUnknown(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsNotUnknown(inner) => cannot_fail(inner, schema),
+        Expr::BinaryExpr(binary) => {
+            let safe = match binary.op {
+                Operator::And | Operator::Or | Operator::StringConcat => true,
+                // Sides of two types are cast to one before they are compared, and that may fail.
+                Operator::Eq
+                | Operator::NotEq
+                | Operator::Lt
+                | Operator::LtEq
+                | Operator::Gt
+                | Operator::GtEq
+                | Operator::IsDistinctFrom
+                | Operator::IsNotDistinctFrom => comparable(&binary.left, &binary.right, schema),
+                _ => false,
+            };
+            safe && cannot_fail(&binary.left, schema) && cannot_fail(&binary.right, schema)
+        }
+        Expr::Like(like) => cannot_fail(&like.expr, schema) && matches!(*like.pattern, Expr::Literal(..)),
+        Expr::Between(between) => {
+            [&between.low, &between.high]
+                .into_iter()
+                .all(|one| comparable(&between.expr, one, schema) && cannot_fail(one, schema))
+                && cannot_fail(&between.expr, schema)
+        }
+        Expr::InList(list) => {
+            list.list.iter().all(|one| comparable(&list.expr, one, schema))
+                && cannot_fail(&list.expr, schema)
+                && all(&list.list)
+        }
+        Expr::Case(case) => {
+            let plain = case.expr.as_deref().is_none_or(|one| {
+                cannot_fail(one, schema)
+                    && case.when_then_expr.iter().all(|(when, _)| comparable(one, when, schema))
+            });
+            plain
+                && case
+                    .when_then_expr
+                    .iter()
+                    .all(|(when, then)| cannot_fail(when, schema) && cannot_fail(then, schema))
+                && case.else_expr.as_deref().is_none_or(|one| cannot_fail(one, schema))
+        }
+        Expr::Cast(cast) => {
+            let to = cast.field.data_type();
+            let from = type_of(&cast.expr, schema);
+            from.is_some_and(|from| widens(&from, to)) && cannot_fail(&cast.expr, schema)
+        }
+        Expr::TryCast(cast) => cannot_fail(&cast.expr, schema),
+        Expr::ScalarFunction(call) => SAFE.contains(&call.func.name()) && all(&call.args),
+        Expr::Exists(exists) => plan_cannot_fail(&exists.subquery.subquery, schema),
+        Expr::InSubquery(inside) => {
+            let found =
+                inside.subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
+            found.is_some()
+                && found == type_of(&inside.expr, schema)
+                && cannot_fail(&inside.expr, schema)
+                && plan_cannot_fail(&inside.subquery.subquery, schema)
+        }
+        // A scalar subquery fails when it finds two rows.
+        _ => false,
+    }
+}
+
+fn plan_cannot_fail(plan: &LogicalPlan, outer: &DFSchema) -> bool {
+    let mut safe = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        let mut schema = outer.clone();
+        for input in node.inputs() {
+            schema.merge(input.schema());
+        }
+        node.apply_expressions(|expr| {
+            safe &= matches!(expr, Expr::AggregateFunction(_)) || cannot_fail(expr, &schema);
+            Ok(if safe { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        })
+    });
+    safe && walked.is_ok()
+}
+
+fn type_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+    match expr {
+        // Its own type is not known yet where a function's argument took a parameter's place.
+        Expr::OuterReferenceColumn(_, column) => {
+            schema.field_from_column(column).ok().map(|field| field.data_type().clone())
+        }
+        Expr::Cast(cast) => Some(cast.field.data_type().clone()),
+        _ => expr.get_type(schema).ok(),
+    }
+}
+
+/// True if two sides are compared without a cast that may fail.
+fn comparable(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    match (type_of(left, schema), type_of(right, schema)) {
+        (Some(left), Some(right)) => {
+            left == right
+                || left == DataType::Null
+                || right == DataType::Null
+                || left.is_integer() && right.is_integer()
+        }
+        _ => false,
+    }
+}
+
+/// True if every value of a type is one of the other.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    from == to
+        || match (from, to) {
+            (T::Null, _) => true,
+            (from, T::Utf8) => !from.is_nested() && !from.is_binary(),
+            (from, to) if from.is_signed_integer() && to.is_signed_integer() => {
+                from.primitive_width() <= to.primitive_width()
+            }
+            _ => false,
+        }
+}
