@@ -84,7 +84,8 @@ async fn a_request_is_made_through_the_connection_with_its_token() {
         ]
     );
     let named = [Parameter { name: "c".into(), value: Some("slack".into()), data_type: SqlType::String }];
-    let marker = "SELECT get_field(http_request(conn => :c, method => 'GET', path => '/missing'), 'status_code')";
+    let marker =
+        "SELECT get_field(http_request(conn => :c, method => 'GET', path => '/missing'), 'status_code')";
     assert_eq!(w.ask_with(&w.bob, marker, &named, &mut Vec::new()).await.unwrap(), ["404"]);
     let rows = "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => concat('/o/', id)), 'status_code') FROM main.sales.orders";
     assert_eq!(w.ask(&w.bob, rows).await.unwrap().len(), 4, "one request a row");
@@ -93,7 +94,8 @@ async fn a_request_is_made_through_the_connection_with_its_token() {
 #[tokio::test]
 async fn nobody_calls_out_without_use_connection_except_through_a_function_of_its_owner() {
     let (w, echo) = workspace().await;
-    let direct = "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => '/x'), 'status_code')";
+    let direct =
+        "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => '/x'), 'status_code')";
     let mut traces = Vec::new();
     let refused = w.ask_with(&w.ana, direct, &[], &mut traces).await.unwrap_err();
     assert!(refused.contains("USE CONNECTION on Connection 'slack'"), "{refused}");
