@@ -209,7 +209,7 @@ mod tests {
                 }
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
-                tell.send(format!("{head}\n{}", String::from_utf8_lossy(&body))).unwrap();
+                let _ = tell.send(format!("{head}\n{}", String::from_utf8_lossy(&body)));
                 socket.write_all(answer.as_bytes()).unwrap();
             }
         });
