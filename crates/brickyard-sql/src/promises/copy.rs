@@ -4,6 +4,8 @@
 //! `BRICKYARD_SQL_QUERIES` says how many queries, `BRICKYARD_SEED` which. Tables are read from memory;
 //! with `BRICKYARD_SQL_FILES=1` from their files, which takes ten times as long.
 
+#![expect(clippy::print_stdout, reason = "a run says what it did, and with which seed")]
+
 mod query;
 pub mod world;
 

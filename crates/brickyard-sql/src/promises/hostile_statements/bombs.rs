@@ -1,5 +1,7 @@
 //! Statements that ask for more than there is.
 
+#![expect(clippy::print_stdout, reason = "a run says what it did, and with which seed")]
+
 use std::time::{Duration, Instant};
 
 use super::{Ended, end, short};

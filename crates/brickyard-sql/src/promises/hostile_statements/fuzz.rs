@@ -1,5 +1,7 @@
 //! Statements that are made up: mutations of good ones, and every function with arguments from the edges.
 
+#![expect(clippy::print_stdout, reason = "a run says what it did, and with which seed")]
+
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
