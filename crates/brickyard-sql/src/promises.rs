@@ -10,6 +10,7 @@ mod information_schema;
 mod policies;
 mod rights;
 mod section_r;
+mod spark;
 mod time;
 mod workspace;
 

@@ -72,7 +72,7 @@ async fn workspace() -> (Workspace, Arc<Echo>) {
 #[tokio::test]
 async fn a_request_is_made_through_the_connection_with_its_token() {
     let (w, echo) = workspace().await;
-    let plain = "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => '/users.list'), 'status_code')";
+    let plain = "SELECT http_request(conn => 'slack', method => 'GET', path => '/users.list').status_code";
     assert_eq!(w.ask(&w.bob, plain).await.unwrap(), ["200"]);
     assert_eq!(*echo.bearers.lock(), [TOKEN]);
     let all = "SELECT r.status_code, r.text FROM (SELECT http_request(json => '{\"a\":1}', PARAMS => map('q', 'x y'), \
@@ -84,18 +84,16 @@ async fn a_request_is_made_through_the_connection_with_its_token() {
         ]
     );
     let named = [Parameter { name: "c".into(), value: Some("slack".into()), data_type: SqlType::String }];
-    let marker =
-        "SELECT get_field(http_request(conn => :c, method => 'GET', path => '/missing'), 'status_code')";
+    let marker = "SELECT http_request(conn => :c, method => 'GET', path => '/missing').status_code";
     assert_eq!(w.ask_with(&w.bob, marker, &named, &mut Vec::new()).await.unwrap(), ["404"]);
-    let rows = "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => concat('/o/', id)), 'status_code') FROM main.sales.orders";
+    let rows = "SELECT http_request(conn => 'slack', method => 'GET', path => concat('/o/', id)).status_code FROM main.sales.orders";
     assert_eq!(w.ask(&w.bob, rows).await.unwrap().len(), 4, "one request a row");
 }
 
 #[tokio::test]
 async fn nobody_calls_out_without_use_connection_except_through_a_function_of_its_owner() {
     let (w, echo) = workspace().await;
-    let direct =
-        "SELECT get_field(http_request(conn => 'slack', method => 'GET', path => '/x'), 'status_code')";
+    let direct = "SELECT http_request(conn => 'slack', method => 'GET', path => '/x').status_code";
     let mut traces = Vec::new();
     let refused = w.ask_with(&w.ana, direct, &[], &mut traces).await.unwrap_err();
     assert!(refused.contains("USE CONNECTION on Connection 'slack'"), "{refused}");
@@ -103,7 +101,7 @@ async fn nobody_calls_out_without_use_connection_except_through_a_function_of_it
     assert!(echo.bearers.lock().is_empty(), "nothing was sent");
     w.set_up(
         "CREATE FUNCTION main.sales.ping(p STRING) RETURNS INT
-             RETURN get_field(http_request(conn => 'slack', method => 'GET', path => '/' || p), 'status_code');
+             RETURN http_request(conn => 'slack', method => 'GET', path => '/' || p).status_code;
          GRANT EXECUTE ON FUNCTION main.sales.ping TO `ana@x`",
     )
     .await;
