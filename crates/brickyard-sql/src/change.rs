@@ -79,12 +79,12 @@ fn assigned(
     let fits = crate::arrow_types::to_sql(from).is_some_and(|from| assignable(&from, &column.data_type));
     if !fits || !can_cast_types(from, &wanted) {
         let shown =
-            crate::arrow_types::to_sql(from).map_or_else(|| from.to_string(), |from| from.to_string());
+            crate::arrow_types::to_sql(from).map_or_else(|| from.to_string(), |from| from.in_capitals());
         let message = format!(
             "Cannot write incompatible data for the column `{}`: cannot safely cast {} to {}.",
             column.name,
-            shown.to_uppercase(),
-            column.data_type.to_string().to_uppercase()
+            shown,
+            column.data_type.in_capitals()
         );
         return Err(SqlError::condition("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", "KD000", message));
     }

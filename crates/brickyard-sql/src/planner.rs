@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use brickyard_catalog::unity::{FunctionReturns, Object};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::TableReference;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -101,6 +101,14 @@ impl ContextProvider for Round<'_> {
         let function = self.state.table_functions().get(name).cloned();
         let function =
             function.ok_or_else(|| DataFusionError::Plan(format!("table function {name} does not exist")))?;
+        // They take BIGINTs alone, and a literal is an INT.
+        let wide = |one| match one {
+            Expr::Literal(ScalarValue::Int32(Some(n)), metadata) => {
+                Expr::Literal(ScalarValue::Int64(Some(i64::from(n))), metadata)
+            }
+            other => other,
+        };
+        let args: Vec<Expr> = args.into_iter().map(wide).collect();
         let provider = function.create_table_provider_with_args(
             datafusion::catalog::TableFunctionArgs::new(&args, self.state),
         )?;

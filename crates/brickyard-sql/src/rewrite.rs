@@ -135,8 +135,16 @@ impl VisitorMut for Rewrite<'_> {
                     let call = parts(name);
                     // What DataFusion generates rows with stays its own.
                     if let [one] = call.as_slice()
-                        && matches!(one.as_str(), "generate_series" | "unnest")
+                        && matches!(one.as_str(), "generate_series" | "range" | "unnest")
                     {
+                        // In Spark the numbers of a range are called `id`.
+                        if one == "range" {
+                            *name = ObjectName::from(vec![Ident::new("range")]);
+                            let named = alias.get_or_insert_with(|| table_alias("range"));
+                            if named.columns.is_empty() {
+                                named.columns.push(alias_column("id"));
+                            }
+                        }
                         *args = Some(called);
                         return ControlFlow::Continue(());
                     }
@@ -234,6 +242,14 @@ pub(crate) fn call_bare<T: VisitMut>(tree: &mut T, name: &str) {
         }
     }
     let _ = tree.visit(&mut Caller(name));
+}
+
+fn table_alias(name: &str) -> ast::TableAlias {
+    ast::TableAlias { explicit: true, name: Ident::new(name), columns: Vec::new(), at: None }
+}
+
+fn alias_column(name: &str) -> ast::TableAliasColumnDef {
+    ast::TableAliasColumnDef { name: Ident::new(name), data_type: None }
 }
 
 fn fold_alias(alias: &mut ast::TableAlias) {

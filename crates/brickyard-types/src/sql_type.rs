@@ -117,6 +117,29 @@ pub fn spark_field(name: &str, data_type: &SqlType, nullable: bool) -> Value {
     json!({"name": name, "type": data_type.spark_json(), "nullable": nullable, "metadata": {}})
 }
 
+impl SqlType {
+    /// As a definition is shown: words in capitals, names of fields as they are.
+    pub fn in_capitals(&self) -> String {
+        match self {
+            Self::Array(element) => format!("ARRAY<{}>", element.in_capitals()),
+            Self::Map(key, value) => format!("MAP<{}, {}>", key.in_capitals(), value.in_capitals()),
+            Self::Struct(fields) => {
+                let fields = fields.iter().map(|field| {
+                    let plain = field.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                    let data_type = field.data_type.in_capitals();
+                    if plain && !field.name.is_empty() {
+                        format!("{}: {data_type}", field.name)
+                    } else {
+                        format!("`{}`: {data_type}", field.name.replace('`', "``"))
+                    }
+                });
+                format!("STRUCT<{}>", fields.collect::<Vec<_>>().join(", "))
+            }
+            simple => simple.to_string().to_ascii_uppercase(),
+        }
+    }
+}
+
 impl fmt::Display for SqlType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
@@ -336,6 +359,19 @@ impl<'de> Deserialize<'de> for SqlType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_is_written_in_capitals_and_the_names_of_its_fields_as_they_are() {
+        for (text, expected) in [
+            ("bigint", "BIGINT"),
+            ("decimal(10,2)", "DECIMAL(10,2)"),
+            ("array<map<string,int>>", "ARRAY<MAP<STRING, INT>>"),
+            ("struct<myField:string>", "STRUCT<myField: STRING>"),
+            ("interval day to second", "INTERVAL DAY TO SECOND"),
+        ] {
+            assert_eq!(text.parse::<SqlType>().expect("a type").in_capitals(), expected);
+        }
+    }
 
     #[test]
     fn what_is_written_reads_back() {

@@ -94,3 +94,22 @@ async fn a_clause_that_a_function_has_no_use_for_is_refused_and_not_dropped() {
         assert!(refused.contains("brickyard does not support"), "{query}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn a_range_is_a_table_of_ids() {
+    let w = Workspace::empty().await;
+    assert_eq!(w.ask(&w.ada, "SELECT id FROM range(3)").await.unwrap(), ["0", "1", "2"]);
+    assert_eq!(w.ask(&w.ada, "SELECT r.n + 1 FROM range(1, 3) AS r(n)").await.unwrap(), ["2", "3"]);
+    assert_eq!(w.ask(&w.ada, "SELECT sum(value) FROM generate_series(1, 3)").await.unwrap(), ["6"]);
+}
+
+#[tokio::test]
+async fn the_names_of_a_structs_fields_are_shown_as_they_are() {
+    let w = Workspace::empty().await;
+    w.set_up(
+        "CREATE CATALOG main; CREATE SCHEMA main.s; CREATE TABLE main.s.t (a STRUCT<x: INT, `y z`: STRING>)",
+    )
+    .await;
+    let text = w.ask(&w.ada, "SHOW CREATE TABLE main.s.t").await.unwrap().join("\n");
+    assert!(text.contains("a STRUCT<x: INT, `y z`: STRING>"), "{text}");
+}

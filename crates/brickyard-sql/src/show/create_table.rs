@@ -22,7 +22,7 @@ impl Run<'_> {
             .map(|column| {
                 let mut line = format!("  {}", quoted(&column.name));
                 if !is_view {
-                    let _ = write!(line, " {}", column.data_type.to_string().to_uppercase());
+                    let _ = write!(line, " {}", column.data_type.in_capitals());
                     if !column.nullable {
                         line.push_str(" NOT NULL");
                     }

@@ -147,24 +147,14 @@ impl Run<'_> {
         ];
         for (at, parameter) in function.parameters.iter().enumerate() {
             let label = if at == 0 { "Input:      " } else { "            " };
-            lines.push(format!(
-                "{label} {} {}",
-                parameter.name,
-                parameter.data_type.to_string().to_uppercase()
-            ));
+            lines.push(format!("{label} {} {}", parameter.name, parameter.data_type.in_capitals()));
         }
         match &function.returns {
-            FunctionReturns::Scalar(returns) => {
-                lines.push(format!("Returns:     {}", returns.to_string().to_uppercase()))
-            }
+            FunctionReturns::Scalar(returns) => lines.push(format!("Returns:     {}", returns.in_capitals())),
             FunctionReturns::Table(columns) => {
                 for (at, column) in columns.iter().enumerate() {
                     let label = if at == 0 { "Returns:    " } else { "            " };
-                    lines.push(format!(
-                        "{label} {} {}",
-                        column.name,
-                        column.data_type.to_string().to_uppercase()
-                    ));
+                    lines.push(format!("{label} {} {}", column.name, column.data_type.in_capitals()));
                 }
             }
         }

@@ -191,13 +191,13 @@ fn function(object: &Object) -> Value {
     match &function.returns {
         FunctionReturns::Scalar(data_type) => {
             put("data_type", data_type.type_name().into());
-            put("full_data_type", full_data_type(data_type).into());
+            put("full_data_type", data_type.in_capitals().into());
         }
         FunctionReturns::Table(columns) => {
             put("data_type", "TABLE_TYPE".into());
             let columns_text: Vec<_> = columns
                 .iter()
-                .map(|column| format!("{} {}", column.name, full_data_type(&column.data_type)))
+                .map(|column| format!("{} {}", column.name, column.data_type.in_capitals()))
                 .collect();
             put("full_data_type", format!("({})", columns_text.join(", ")).into());
             put("return_params", json!({ "parameters": parameters(columns, "COLUMN") }));
@@ -243,27 +243,6 @@ fn parameters(list: &[FunctionParameter], what: &str) -> Vec<Value> {
     shown.collect()
 }
 
-/// The type in capitals; field names of a struct keep their spelling.
-fn full_data_type(data_type: &SqlType) -> String {
-    match data_type {
-        SqlType::Array(element) => format!("ARRAY<{}>", full_data_type(element)),
-        SqlType::Map(key, value) => format!("MAP<{}, {}>", full_data_type(key), full_data_type(value)),
-        SqlType::Struct(fields) => {
-            let fields: Vec<_> = (fields.iter())
-                .map(|field| {
-                    format!(
-                        "{}: {}",
-                        brickyard_catalog::unity::quoted(&field.name),
-                        full_data_type(&field.data_type)
-                    )
-                })
-                .collect();
-            format!("STRUCT<{}>", fields.join(", "))
-        }
-        simple => simple.to_string().to_ascii_uppercase(),
-    }
-}
-
 fn connection(object: &Object) -> Value {
     let Some(connection) = object.connection() else { return json!({}) };
     let has = |key: &str| connection.options.contains_key(key) || connection.sealed.contains_key(key);
@@ -284,22 +263,4 @@ fn connection(object: &Object) -> Value {
         item.insert("credential_type".to_owned(), credential_type.into());
     }
     item
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_functions_type_is_written_in_capitals_and_its_fields_as_they_are() {
-        for (text, expected) in [
-            ("bigint", "BIGINT"),
-            ("decimal(10,2)", "DECIMAL(10,2)"),
-            ("array<map<string,int>>", "ARRAY<MAP<STRING, INT>>"),
-            ("struct<myField:string>", "STRUCT<myField: STRING>"),
-            ("interval day to second", "INTERVAL DAY TO SECOND"),
-        ] {
-            assert_eq!(full_data_type(&text.parse().expect("a type")), expected);
-        }
-    }
 }
