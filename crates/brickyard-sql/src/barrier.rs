@@ -20,10 +20,11 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown, TableType, col,
 };
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures_util::TryStreamExt;
 
 use crate::deep::deep;
@@ -164,7 +165,7 @@ impl TableProvider for Barrier {
         let plan = plan.build()?;
         let inner = deep(state.create_physical_plan(&plan)).await;
         let inner = inner.map_err(|error| told(error, self.policed.as_deref()))?;
-        Ok(Arc::new(BarrierExec { inner, policed: self.policed.clone() }))
+        Ok(Arc::new(BarrierExec::new(inner, self.policed.clone())))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -194,6 +195,22 @@ fn unqualified(filter: Expr) -> Result<Expr> {
 struct BarrierExec {
     inner: Arc<dyn ExecutionPlan>,
     policed: Option<Arc<str>>,
+    properties: Arc<PlanProperties>,
+}
+
+impl BarrierExec {
+    /// What is behind promises the outer plan nothing: how rows are spread, sorted or equal there is found out by an
+    /// optimizer that cannot see through here again, and a join or a sort that trusted it would be wrong.
+    fn new(inner: Arc<dyn ExecutionPlan>, policed: Option<Arc<str>>) -> Self {
+        let behind = inner.properties();
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(inner.schema()),
+            Partitioning::UnknownPartitioning(behind.output_partitioning().partition_count()),
+            behind.emission_type,
+            behind.boundedness,
+        ));
+        Self { inner, policed, properties }
+    }
 }
 
 impl fmt::Debug for BarrierExec {
@@ -214,7 +231,7 @@ impl ExecutionPlan for BarrierExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.inner.properties()
+        &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -242,7 +259,7 @@ impl ExecutionPlan for BarrierExec {
     /// A recursive query runs its plan again and again, each time as if it were new.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         let inner = reset_plan_states(Arc::clone(&self.inner))?;
-        Ok(Arc::new(Self { inner, policed: self.policed.clone() }))
+        Ok(Arc::new(Self::new(inner, self.policed.clone())))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

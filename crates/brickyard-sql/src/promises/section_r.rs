@@ -46,6 +46,13 @@ const SAME: &[(&str, &str)] = &[
         "SELECT p.k, l.id FROM plain p CROSS JOIN LATERAL (SELECT o.id FROM orders o WHERE o.region = p.name) l",
     ),
     ("R03", "SELECT count(*) FROM staff, orders"),
+    // Found by generated queries: what was behind a barrier had promised how its rows are spread and sorted.
+    ("R03", "SELECT t1.dept, t2.staff FROM seniors t1 FULL JOIN orders t2 ON t1.id = t2.staff ORDER BY 1, 2"),
+    (
+        "R03",
+        "SELECT t1.id, rank() OVER (ORDER BY t3.salary) FROM staff t1 LEFT SEMI JOIN staff t2 ON t1.id = t2.id \
+         JOIN staff t3 ON t1.id = t3.id WHERE t1.id = 1",
+    ),
     ("R03", "SELECT count(*) FROM staff NATURAL JOIN (SELECT id FROM orders)"),
     ("R04", "SELECT id FROM staff ORDER BY salary DESC NULLS LAST, id LIMIT 2"),
     ("R04", "SELECT id FROM staff WHERE salary = 777"),
