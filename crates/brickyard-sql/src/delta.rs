@@ -8,6 +8,7 @@
 
 mod checked;
 mod opened;
+mod plain_files;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -32,6 +33,7 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 pub(crate) use opened::Opened;
+use plain_files::PlainFiles;
 
 use crate::arrow_types;
 use crate::engine::Inner;
@@ -91,8 +93,10 @@ async fn raw(inner: &Inner, folder: &Path) -> Result<Arc<dyn TableProvider>, Sql
         return Ok(known);
     }
     let table = open(folder).await?;
-    let state = Arc::new(reading(inner));
-    let provider = table.table_provider().with_session(state).await?;
+    let provider: Arc<dyn TableProvider> = match PlainFiles::of(&table, folder) {
+        Some(files) => Arc::new(files),
+        None => table.table_provider().with_session(Arc::new(reading(inner))).await?,
+    };
     if let Some(version) = table.version() {
         inner.opened.keep(folder, version, &provider);
     }

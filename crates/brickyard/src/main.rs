@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use brickyard::config::Environment;
 
+/// A statement makes and drops thousands of small things, on whichever thread runs it next; the C library's allocator took
+/// a fifth of the time of small statements.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
