@@ -4,7 +4,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
 /// Functions that give a value, or NULL, whatever they are given.
@@ -97,7 +97,11 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
             from.is_some_and(|from| widens(&from, to)) && cannot_fail(&cast.expr, schema)
         }
         Expr::TryCast(cast) => cannot_fail(&cast.expr, schema),
-        Expr::ScalarFunction(call) => SAFE.contains(&call.func.name()) && all(&call.args),
+        Expr::ScalarFunction(call) => {
+            let safe =
+                SAFE.contains(&call.func.name()) || call.func.name() == "split_part" && counts(&call.args);
+            safe && all(&call.args)
+        }
         Expr::Exists(exists) => plan_cannot_fail(&exists.subquery.subquery, schema),
         Expr::InSubquery(inside) => {
             let found =
@@ -110,6 +114,12 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
         // A scalar subquery fails when it finds two rows.
         _ => false,
     }
+}
+
+/// True if the last argument is a number that is written there and not 0: `split_part` only fails on part 0.
+fn counts(args: &[Expr]) -> bool {
+    matches!(args, [_, _, Expr::Literal(ScalarValue::Int32(Some(part)), _)] if *part != 0)
+        || matches!(args, [_, _, Expr::Literal(ScalarValue::Int64(Some(part)), _)] if *part != 0)
 }
 
 fn plan_cannot_fail(plan: &LogicalPlan, outer: &DFSchema) -> bool {
@@ -163,4 +173,19 @@ fn widens(from: &DataType, to: &DataType) -> bool {
             }
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::functions::string::expr_fn::split_part;
+    use datafusion::logical_expr::lit;
+
+    use super::*;
+
+    #[test]
+    fn split_part_fails_on_part_zero_only() {
+        let of = |part: Expr| cannot_fail(&split_part(lit("a@b"), lit("@"), part), &DFSchema::empty());
+        assert!(of(lit(2_i32)) && of(lit(-1_i64)));
+        assert!(!of(lit(0_i32)) && !of(lit(0_i64)) && !of(lit(1_i32) - lit(1_i32)));
+    }
 }
