@@ -49,7 +49,8 @@ async fn the_sql_that_is_claimed_answers_what_the_files_say() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`make slt SLT=folder` says which files"]
 async fn the_files_of_a_folder() {
-    let folder = PathBuf::from(std::env::var("BRICKYARD_SLT").expect("BRICKYARD_SLT, a folder of .slt files"));
+    let folder =
+        PathBuf::from(std::env::var("BRICKYARD_SLT").expect("BRICKYARD_SLT, a folder of .slt files"));
     let shown: usize = std::env::var("BRICKYARD_SLT_SHOWN").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
     let stage = Stage::open().await;
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
@@ -81,8 +82,13 @@ struct Stage {
 impl Stage {
     async fn open() -> Self {
         let kit = Kit::start(YAML).await;
-        let tokens = [("", "admin@example.com"), ("admin", "admin@example.com"), ("ana", "ana@example.com"), ("ben", "ben@example.com")]
-            .map(|(short, name)| (short, kit.token(name)));
+        let tokens = [
+            ("", "admin@example.com"),
+            ("admin", "admin@example.com"),
+            ("ana", "ana@example.com"),
+            ("ben", "ben@example.com"),
+        ]
+        .map(|(short, name)| (short, kit.token(name)));
         let stage = Self { tokens: tokens.into(), kit };
         stage.admin("default", "CREATE CATALOG slt").await;
         stage
@@ -129,7 +135,8 @@ impl Stage {
 /// Settings and plans of another engine say nothing about SQL.
 fn is_of_the_engine(sql: &str) -> bool {
     let sql = sql.trim_start().to_lowercase();
-    sql.starts_with("explain") || ((sql.starts_with("set ") || sql.starts_with("reset ")) && sql.contains("datafusion"))
+    sql.starts_with("explain")
+        || ((sql.starts_with("set ") || sql.starts_with("reset ")) && sql.contains("datafusion"))
 }
 
 /// A file, or all `.slt` files below a folder, by name.

@@ -7,6 +7,7 @@
 //! - Changes replace files and never delete them, as Delta does until a `VACUUM`.
 
 mod checked;
+mod literal_filters;
 mod opened;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
+use literal_filters::LiteralFilters;
 pub(crate) use opened::Opened;
 
 use crate::arrow_types;
@@ -93,6 +95,7 @@ async fn raw(inner: &Inner, folder: &Path) -> Result<Arc<dyn TableProvider>, Sql
     let table = open(folder).await?;
     let state = Arc::new(reading(inner));
     let provider = table.table_provider().with_session(state).await?;
+    let provider: Arc<dyn TableProvider> = Arc::new(LiteralFilters(provider));
     if let Some(version) = table.version() {
         inner.opened.keep(folder, version, &provider);
     }

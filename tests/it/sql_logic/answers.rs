@@ -107,7 +107,11 @@ fn alike(found: &str, wanted: &str) -> bool {
     }
     let plain = |line: &str| {
         let line = line.to_lowercase().replace(['"', '\'', ' '], "").replace("(empty)", "");
-        line.replace(".000z", "").replace(".000", "").replace('z', "").replace(['t', ':', '-'], "").replace("00:", "")
+        line.replace(".000z", "")
+            .replace(".000", "")
+            .replace('z', "")
+            .replace(['t', ':', '-'], "")
+            .replace("00:", "")
     };
     let numbers = |line: &str| -> Vec<String> {
         line.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()

@@ -134,7 +134,8 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Reader<'a, I> {
         let text = self.block().join("\n");
         while self.lines.peek().is_some_and(|(_, line)| {
             let first = line.split_whitespace().next().unwrap_or_default();
-            !first.is_empty() && !["statement", "query", "#", "include", "halt", "connection"].contains(&first)
+            !first.is_empty()
+                && !["statement", "query", "#", "include", "halt", "connection"].contains(&first)
         }) {
             self.lines.next();
         }
