@@ -350,7 +350,7 @@ pub(super) static TABLE: [(&str, &str); 95] = [
     ("ALTER TABLE t SET TAGS ('a' = 'b')", r#"Alter { kind: Table, name: t, action: Refused("SET TAGS") }"#),
     (
         "ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY (a)",
-        r#"Alter { kind: Table, name: t, action: Refused("ADD CONSTRAINT") }"#,
+        r#"Alter { kind: Table, name: t, action: AddConstraint(PrimaryKey(PrimaryKey { name: Some("c"), columns: ["a"] })) }"#,
     ),
     ("ALTER TABLE t CLUSTER BY (a)", r#"Alter { kind: Table, name: t, action: Refused("CLUSTER BY") }"#),
     (
