@@ -4,6 +4,7 @@
 # make bench    every figure against its bar, see tests/bench/README.md
 # make load     the suites of isolation and reliability at their full numbers (hours; BRICKYARD_SEED=n for other chances)
 # make oracle   the rules of Unity Catalog against the same as Cedar policies, a million random cases (minutes; ORACLE_CASES=n)
+# make slt      the sqllogictest files below a folder, asked over REST: SLT=folder, and SLT_SHOWN=n failures a file
 # make check    parse config/, resolve every reference, bind nothing
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -12,7 +13,7 @@ PYTHON ?= python3
 PYTHONS := $(TARGET)/python
 
 .DEFAULT_GOAL := run
-.PHONY: run test test-rust test-python load oracle lint check bench
+.PHONY: run test test-rust test-python load slt oracle lint check bench
 
 # `exec`: Ctrl-C and SIGTERM reach brickyard itself, and the weather service sees its parent go.
 run: $(BRICKYARD)
@@ -57,6 +58,11 @@ load: $(BRICKYARD) $(PYTHONS)/newest/.ready
 oracle: export BRICKYARD_CEDAR_CASES = $(or $(ORACLE_CASES),1000000)
 oracle:
 	cargo test --locked --release -p brickyard-catalog --features oracle --lib cedar -- --nocapture
+
+slt: export BRICKYARD_SLT = $(abspath $(or $(SLT),tests/sql))
+slt: export BRICKYARD_SLT_SHOWN = $(or $(SLT_SHOWN),3)
+slt:
+	cargo test --locked --workspace --test it -- --ignored --nocapture sql_logic::
 
 UV = $(or $(shell command -v uv 2>/dev/null),$(PYTHONS)/uv/bin/uv)
 

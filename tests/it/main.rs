@@ -12,5 +12,6 @@ mod load;
 mod open_routes;
 mod reliability;
 mod scenarios;
+mod sql_logic;
 mod sql_statements;
 mod unity_catalog;

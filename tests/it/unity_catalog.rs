@@ -65,6 +65,8 @@ async fn table(kit: &Kit, owner: &str, name: &str, detail: impl FnOnce(&mut Tabl
         format: Some("DELTA".to_owned()),
         options: BTreeMap::new(),
         primary_key: Vec::new(),
+        primary_key_name: None,
+        foreign_keys: Vec::new(),
     };
     detail(&mut table);
     let new = NewObject {

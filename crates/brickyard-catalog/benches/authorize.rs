@@ -42,6 +42,8 @@ fn object(id: u64, kind: ObjectKind, parent: u64, full_name: &str, owner: Princi
             format: None,
             options: Default::default(),
             primary_key: Vec::new(),
+            primary_key_name: None,
+            foreign_keys: Vec::new(),
         }),
     };
     let at = Timestamp::UNIX_EPOCH;

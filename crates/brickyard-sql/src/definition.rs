@@ -6,6 +6,7 @@
 mod alter_table;
 pub(crate) mod columns;
 mod connection;
+mod constraint;
 mod container;
 mod function;
 mod policy;
@@ -115,7 +116,8 @@ impl Run<'_> {
         };
         let permit = self.may_manage(&object)?;
         is_of_kind(kind, &object)?;
-        drop_object(self.sql, &permit, cascade).await?;
+        let all = cascade || self.holds_only_default(&object);
+        drop_object(self.sql, &permit, all).await?;
         Ok(no_rows())
     }
 

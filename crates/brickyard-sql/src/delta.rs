@@ -7,6 +7,7 @@
 //! - Changes replace files and never delete them, as Delta does until a `VACUUM`.
 
 mod checked;
+mod literal_filters;
 mod opened;
 mod plain_files;
 
@@ -32,6 +33,7 @@ use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
+use literal_filters::LiteralFilters;
 pub(crate) use opened::Opened;
 use plain_files::PlainFiles;
 
@@ -95,7 +97,10 @@ async fn raw(inner: &Inner, folder: &Path) -> Result<Arc<dyn TableProvider>, Sql
     let table = open(folder).await?;
     let provider: Arc<dyn TableProvider> = match PlainFiles::of(&table, folder) {
         Some(files) => Arc::new(files),
-        None => table.table_provider().with_session(Arc::new(reading(inner))).await?,
+        None => {
+            let state = Arc::new(reading(inner));
+            Arc::new(LiteralFilters(table.table_provider().with_session(state).await?))
+        }
     };
     if let Some(version) = table.version() {
         inner.opened.keep(folder, version, &provider);

@@ -30,6 +30,7 @@ mod show;
 mod statement;
 mod string_literal;
 mod syntax_error;
+mod unnamed;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 //! Source: Databricks' SQL language manual, "Information schema".
 
 mod cell;
+mod constraints;
 mod rows;
 mod shape;
 

@@ -233,15 +233,43 @@ pub struct CreateTable {
     pub options: BTreeMap<String, String>,
     pub row_filter: Option<RowFilter>,
     /// `PRIMARY KEY`: informational in Unity Catalog.
-    pub primary_key: Vec<String>,
+    pub primary_key: Option<PrimaryKey>,
     /// `FOREIGN KEY`: informational in Unity Catalog.
     pub foreign_keys: Vec<ForeignKey>,
 }
 
-/// `FOREIGN KEY (..) REFERENCES table [(..)]`.
+/// What a table says of its rows. It is never enforced.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub enum Constraint {
+    PrimaryKey(PrimaryKey),
+    ForeignKey(ForeignKey),
+}
+
+/// `[CONSTRAINT name] PRIMARY KEY (..)`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct PrimaryKey {
+    pub name: Option<String>,
+    pub columns: Vec<String>,
+}
+
+/// Which constraint `DROP` is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Dropped {
+    /// `CONSTRAINT name`.
+    Named(String),
+    /// `PRIMARY KEY`.
+    PrimaryKey,
+    /// `FOREIGN KEY (..)`.
+    ForeignKey(Vec<String>),
+}
+
+/// `[CONSTRAINT name] FOREIGN KEY (..) REFERENCES table [(..)]`.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct ForeignKey {
+    pub name: Option<String>,
     pub columns: Vec<String>,
     pub table: NameOrMarker,
     /// Empty: the other table's primary key.
@@ -374,6 +402,11 @@ pub enum Alteration {
         column: String,
         nullable: bool,
     },
+    /// `SET DEFAULT expression`, or `DROP DEFAULT`.
+    ColumnDefault {
+        column: String,
+        default: Option<Box<ast::Expr>>,
+    },
     SetMask {
         column: String,
         mask: Mask,
@@ -383,6 +416,12 @@ pub enum Alteration {
     },
     SetRowFilter(RowFilter),
     DropRowFilter,
+    AddConstraint(Constraint),
+    DropConstraint {
+        dropped: Dropped,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// `ALTER VIEW v AS query`.
     ViewQuery {
         query: Box<ast::Query>,

@@ -210,6 +210,30 @@ pub struct TableDetail {
     /// Informational, as in Unity Catalog.
     #[serde(default)]
     pub primary_key: Vec<String>,
+    /// The name of the key, if the statement gave it one.
+    #[serde(default)]
+    pub primary_key_name: Option<String>,
+    /// Informational, as in Unity Catalog.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl TableDetail {
+    /// What the primary key of a table is called. Without a name of its own it is called after the table.
+    pub fn key_name(&self, table: &str) -> String {
+        self.primary_key_name.clone().unwrap_or_else(|| format!("{table}_pk"))
+    }
+}
+
+/// Columns that hold the primary key of another table's rows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// In the order of the other table's key.
+    pub columns: Vec<String>,
+    /// The other table. When it or its key is gone, so is this.
+    pub table: ObjectId,
 }
 
 /// One column.

@@ -15,11 +15,12 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 
 use crate::arrow_types::to_arrow;
 use crate::definition::columns::{distinct, position};
+use crate::definition::constraint;
 use crate::definition::is_of_kind;
 use crate::delta;
 use crate::error::SqlError;
 use crate::run::{Rows, Run, no_rows};
-use crate::statement::{Alteration, Kind};
+use crate::statement::{Alteration, Constraint, Kind};
 
 impl Run<'_> {
     pub(crate) async fn alter_table(
@@ -66,8 +67,12 @@ impl Run<'_> {
                         ));
                     }
                     if column.default.is_some() {
-                        return Err(SqlError::unsupported(
-                            "adding a column with a DEFAULT: add it, then say UPDATE",
+                        return Err(SqlError::condition(
+                            "WRONG_COLUMN_DEFAULTS_FOR_DELTA_ALTER_TABLE_ADD_COLUMN_NOT_SUPPORTED",
+                            "0AKDC",
+                            "DEFAULT values are not supported when adding new columns to previously existing Delta \
+                             tables; please add the column without a default value first, then run a second \
+                             ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.",
                         ));
                     }
                     after.columns.push(column);
@@ -89,6 +94,7 @@ impl Run<'_> {
                         Err(error) => return Err(error),
                     };
                     not_in_a_policy(&after, &name)?;
+                    constraint::not_in_one(&object.name, &after, &name)?;
                     after.columns.remove(at);
                 }
                 if after.columns.is_empty() {
@@ -106,7 +112,8 @@ impl Run<'_> {
                 let old = after.columns[at].clone();
                 after.columns[at].name.clone_from(&to);
                 distinct(&after.columns)?;
-                for key in &mut after.primary_key {
+                let keys = after.foreign_keys.iter_mut().flat_map(|key| &mut key.columns);
+                for key in keys.chain(&mut after.primary_key) {
                     if key.eq_ignore_ascii_case(&from) {
                         key.clone_from(&to);
                     }
@@ -148,6 +155,21 @@ impl Run<'_> {
                     // Writing says whether a NULL is there.
                     self.rewrite(&object, before, &after.columns, &[]).await?;
                 }
+            }
+            Alteration::AddConstraint(Constraint::PrimaryKey(key)) => constraint::add_key(&mut after, &key)?,
+            Alteration::AddConstraint(Constraint::ForeignKey(key)) => {
+                self.add_foreign_key(&object.name, &mut after, &key)?;
+            }
+            Alteration::DropConstraint { dropped, if_exists, cascade } => {
+                self.drop_constraint(&object, &mut after, &dropped, if_exists, cascade)?;
+            }
+            Alteration::ColumnDefault { column, default } => {
+                managed(&object)?;
+                let at = position(&after.columns, &column)?;
+                if let Some(default) = &default {
+                    self.default_value(default, &after.columns[at].data_type).await?;
+                }
+                after.columns[at].default = default.map(|default| default.to_string());
             }
             other => return Err(SqlError::unsupported(format_args!("{other:?}"))),
         }

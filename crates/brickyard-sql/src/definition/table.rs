@@ -7,6 +7,7 @@ use brickyard_catalog::unity::{
 };
 
 use crate::definition::columns::{as_columns, columns_of_plan, position};
+use crate::definition::constraint;
 use crate::delta;
 use crate::error::SqlError;
 use crate::read_files;
@@ -24,9 +25,6 @@ impl Run<'_> {
         }
         if before.is_some() && !create.or_replace {
             return Err(UnityError::AlreadyExists { kind, name: path.to_string() }.into());
-        }
-        if !create.foreign_keys.is_empty() {
-            return Err(SqlError::unsupported("FOREIGN KEY constraints"));
         }
         let format = create.using.clone().unwrap_or_else(|| "delta".to_owned()).to_lowercase();
         let external = create.location.is_some();
@@ -62,7 +60,8 @@ impl Run<'_> {
         for column in &columns {
             delta::storable(&column.name, &column.data_type)?;
         }
-        for name in &create.primary_key {
+        // A key's columns are NOT NULL without saying so, but only here.
+        for name in create.primary_key.iter().flat_map(|key| &key.columns) {
             let at = position(&columns, name)?;
             columns[at].nullable = false;
         }
@@ -78,8 +77,16 @@ impl Run<'_> {
             location: create.location.clone(),
             format: Some(format.to_uppercase()),
             options: create.options.clone(),
-            primary_key: create.primary_key.clone(),
+            primary_key: Vec::new(),
+            primary_key_name: None,
+            foreign_keys: Vec::new(),
         };
+        if let Some(key) = &create.primary_key {
+            constraint::add_key(&mut detail, key)?;
+        }
+        for key in &create.foreign_keys {
+            self.add_foreign_key(path.last(), &mut detail, key)?;
+        }
         for (at, column) in create.columns.iter().enumerate() {
             if let Some(mask) = &column.mask {
                 detail.columns[at].mask = Some(self.column_mask(&detail.columns, at, mask)?);

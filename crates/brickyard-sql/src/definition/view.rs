@@ -102,6 +102,8 @@ impl Run<'_> {
             format: None,
             options: BTreeMap::new(),
             primary_key: Vec::new(),
+            primary_key_name: None,
+            foreign_keys: Vec::new(),
         })
     }
 }

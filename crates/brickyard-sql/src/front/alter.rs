@@ -2,25 +2,19 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::column::added;
+use super::column::{added, constraint};
 use super::cursor::Cursor;
 use super::policy::{mask, row_filter};
 use super::properties::{key, key_values, options};
 use super::statement::{if_exists, kind};
 use super::syntax_error::SyntaxError;
-use crate::statement::{Alteration, Column, Kind, Statement};
+use crate::statement::{Alteration, Column, Dropped, Kind, Statement};
 
 /// Changes of a table that are understood and not made, by their first words.
-const UNMADE: [&str; 27] = [
+const UNMADE: [&str; 21] = [
     "SET TAGS",
     "UNSET TAGS",
     "CLUSTER BY",
-    "ADD CONSTRAINT",
-    "DROP CONSTRAINT",
-    "ADD PRIMARY KEY",
-    "ADD FOREIGN KEY",
-    "DROP PRIMARY KEY",
-    "DROP FOREIGN KEY",
     "ADD PARTITION",
     "ADD IF NOT EXISTS PARTITION",
     "DROP PARTITION",
@@ -144,6 +138,9 @@ fn table(cursor: &mut Cursor<'_>) -> Result<Alteration, SyntaxError> {
     if cursor.eat_one_of(&["DROP COLUMNS", "DROP COLUMN"]).is_some() {
         return drop_columns(cursor);
     }
+    if let Some(constraint) = constraint_action(cursor)? {
+        return Ok(constraint);
+    }
     if cursor.eat("RENAME COLUMN") {
         let from = column_name(cursor)?;
         cursor.expect("TO")?;
@@ -159,6 +156,39 @@ fn table(cursor: &mut Cursor<'_>) -> Result<Alteration, SyntaxError> {
         return Ok(changed);
     }
     Err(cursor.wrong())
+}
+
+/// `ADD` or `DROP` of a constraint, if that is what comes.
+fn constraint_action(cursor: &mut Cursor<'_>) -> Result<Option<Alteration>, SyntaxError> {
+    if ["ADD CONSTRAINT", "ADD PRIMARY KEY", "ADD FOREIGN KEY"].iter().any(|words| cursor.starts_with(words))
+    {
+        cursor.advance();
+        return match constraint(cursor)? {
+            Some(constraint) => Ok(Some(Alteration::AddConstraint(constraint))),
+            None => Err(cursor.wrong()),
+        };
+    }
+    let mut if_it_exists = false;
+    let dropped = match cursor.eat_one_of(&["DROP CONSTRAINT", "DROP PRIMARY KEY", "DROP FOREIGN KEY"]) {
+        Some("DROP CONSTRAINT") => {
+            if_it_exists = if_exists(cursor);
+            Dropped::Named(cursor.identifier()?)
+        }
+        Some("DROP PRIMARY KEY") => {
+            if_it_exists = if_exists(cursor);
+            Dropped::PrimaryKey
+        }
+        Some(_) => {
+            if_it_exists |= if_exists(cursor);
+            Dropped::ForeignKey(cursor.in_brackets(Cursor::identifier)?)
+        }
+        None => return Ok(None),
+    };
+    let cascade = cursor.eat("CASCADE");
+    if !cascade {
+        cursor.eat("RESTRICT");
+    }
+    Ok(Some(Alteration::DropConstraint { dropped, if_exists: if_it_exists, cascade }))
 }
 
 /// One column; a field of a struct is refused.
@@ -212,9 +242,14 @@ fn column_action(cursor: &mut Cursor<'_>, column: String) -> Result<Alteration, 
     if cursor.eat("DROP MASK") {
         return Ok(Alteration::DropMask { column });
     }
-    if let Some(words) =
-        cursor.eat_one_of(&["SET TAGS", "UNSET TAGS", "SET DEFAULT", "DROP DEFAULT", "SYNC IDENTITY"])
-    {
+    if cursor.eat("SET DEFAULT") {
+        let default = Some(Box::new(cursor.expression()?));
+        return Ok(Alteration::ColumnDefault { column, default });
+    }
+    if cursor.eat("DROP DEFAULT") {
+        return Ok(Alteration::ColumnDefault { column, default: None });
+    }
+    if let Some(words) = cursor.eat_one_of(&["SET TAGS", "UNSET TAGS", "SYNC IDENTITY"]) {
         while !cursor.at_end() {
             cursor.advance();
         }

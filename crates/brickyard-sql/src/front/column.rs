@@ -6,13 +6,13 @@ use super::create::once;
 use super::cursor::Cursor;
 use super::policy::mask;
 use super::syntax_error::SyntaxError;
-use crate::statement::{Column, ForeignKey};
+use crate::statement::{Column, Constraint, ForeignKey, PrimaryKey};
 
 /// What stands between the brackets of `CREATE TABLE`.
 #[derive(Default)]
 pub(super) struct Columns {
     pub columns: Vec<Column>,
-    pub primary_key: Vec<String>,
+    pub primary_key: Option<PrimaryKey>,
     pub foreign_keys: Vec<ForeignKey>,
 }
 
@@ -20,58 +20,71 @@ pub(super) struct Columns {
 pub(super) fn columns(cursor: &mut Cursor<'_>) -> Result<Columns, SyntaxError> {
     let mut found = Columns::default();
     cursor.in_brackets(|cursor| {
-        if constraint(cursor, &mut found)? {
-            return Ok(());
+        let constraints = match constraint(cursor)? {
+            Some(constraint) => vec![constraint],
+            None => {
+                let (column, constraints) = column(cursor)?;
+                found.columns.push(column);
+                constraints
+            }
+        };
+        for constraint in constraints {
+            match constraint {
+                Constraint::PrimaryKey(key) => {
+                    once(cursor, found.primary_key.is_some(), "PRIMARY KEY")?;
+                    found.primary_key = Some(key);
+                }
+                Constraint::ForeignKey(key) => found.foreign_keys.push(key),
+            }
         }
-        let (column, is_key) = column(cursor)?;
-        if is_key {
-            once(cursor, !found.primary_key.is_empty(), "PRIMARY KEY")?;
-            found.primary_key = vec![column.name.clone()];
-        }
-        found.columns.push(column);
         Ok(())
     })?;
     Ok(found)
 }
 
-/// Whether a table constraint was read.
-fn constraint(cursor: &mut Cursor<'_>, found: &mut Columns) -> Result<bool, SyntaxError> {
+/// A table's constraint, if that is what comes.
+pub(super) fn constraint(cursor: &mut Cursor<'_>) -> Result<Option<Constraint>, SyntaxError> {
     let named = cursor.is_word(0, "CONSTRAINT") && matches!(cursor.peek(1), Token::Word(_));
     // `constraint INT` is a column.
     let named = named && ["PRIMARY", "FOREIGN", "CHECK", "UNIQUE"].iter().any(|word| cursor.is_word(2, word));
+    let mut name = None;
     if named {
         cursor.advance();
-        cursor.identifier()?;
+        name = Some(cursor.identifier()?);
     }
-    if cursor.eat("PRIMARY KEY") {
-        once(cursor, !found.primary_key.is_empty(), "PRIMARY KEY")?;
-        found.primary_key = cursor.in_brackets(|cursor| {
+    let found = if cursor.eat("PRIMARY KEY") {
+        let columns = cursor.in_brackets(|cursor| {
             let name = cursor.identifier()?;
             if cursor.is_word(0, "TIMESERIES") {
                 return Err(cursor.unsupported("TIMESERIES in a primary key"));
             }
             Ok(name)
         })?;
+        Constraint::PrimaryKey(PrimaryKey { name, columns })
     } else if cursor.eat("FOREIGN KEY") {
         let columns = cursor.in_brackets(Cursor::identifier)?;
         cursor.expect("REFERENCES")?;
-        found.foreign_keys.push(reference(cursor, columns)?);
+        Constraint::ForeignKey(reference(cursor, name, columns)?)
     } else if (cursor.is_word(0, "CHECK") || cursor.is_word(0, "UNIQUE"))
         && (named || cursor.peek(1) == &Token::LParen)
     {
         return Err(cursor.unsupported("CHECK and UNIQUE constraints"));
     } else {
-        return Ok(false);
-    }
+        return Ok(None);
+    };
     constraint_options(cursor);
-    Ok(true)
+    Ok(Some(found))
 }
 
-fn reference(cursor: &mut Cursor<'_>, columns: Vec<String>) -> Result<ForeignKey, SyntaxError> {
+fn reference(
+    cursor: &mut Cursor<'_>,
+    name: Option<String>,
+    columns: Vec<String>,
+) -> Result<ForeignKey, SyntaxError> {
     let table = cursor.name_or_marker()?;
     let listed = cursor.at_symbol(&Token::LParen);
     let referenced = if listed { cursor.in_brackets(Cursor::identifier)? } else { Vec::new() };
-    Ok(ForeignKey { columns, table, referenced })
+    Ok(ForeignKey { name, columns, table, referenced })
 }
 
 /// Words that say what is always so: these constraints are never enforced.
@@ -92,12 +105,12 @@ fn constraint_options(cursor: &mut Cursor<'_>) {
     while cursor.eat_one_of(&OPTIONS).is_some() {}
 }
 
-/// `name type [NOT NULL] [DEFAULT e] [COMMENT 'x'] [MASK f] [PRIMARY KEY]`, and whether it is the key.
-fn column(cursor: &mut Cursor<'_>) -> Result<(Column, bool), SyntaxError> {
+/// `name type [NOT NULL] [DEFAULT e] [COMMENT 'x'] [MASK f] [PRIMARY KEY] [REFERENCES t]`, and its constraints.
+fn column(cursor: &mut Cursor<'_>) -> Result<(Column, Vec<Constraint>), SyntaxError> {
     let name = cursor.identifier()?;
     let data_type = cursor.data_type()?;
     let mut column = Column { name, data_type, nullable: true, default: None, comment: None, mask: None };
-    let mut is_key = false;
+    let mut constraints = Vec::new();
     loop {
         if cursor.eat("NOT NULL") {
             column.nullable = false;
@@ -110,33 +123,48 @@ fn column(cursor: &mut Cursor<'_>) -> Result<(Column, bool), SyntaxError> {
         } else if cursor.eat("MASK") {
             once(cursor, column.mask.is_some(), "MASK")?;
             column.mask = Some(mask(cursor)?);
-        } else if cursor.is_word(0, "PRIMARY")
-            || (cursor.is_word(0, "CONSTRAINT") && cursor.is_word(2, "PRIMARY"))
+        } else if let Some(constraint) = column_constraint(cursor, &column.name)? {
+            constraints.push(constraint);
+        } else if let Some(refused) = ["GENERATED", "COLLATE", "CHECK", "UNIQUE", "CONSTRAINT"]
+            .into_iter()
+            .find(|word| cursor.is_word(0, word))
         {
-            if cursor.eat("CONSTRAINT") {
-                cursor.identifier()?;
-            }
-            cursor.expect("PRIMARY KEY")?;
-            once(cursor, is_key, "PRIMARY KEY")?;
-            is_key = true;
-            constraint_options(cursor);
-        } else if let Some(refused) =
-            ["GENERATED", "COLLATE", "CHECK", "UNIQUE", "REFERENCES", "FOREIGN", "CONSTRAINT"]
-                .into_iter()
-                .find(|word| cursor.is_word(0, word))
-        {
-            return Err(cursor.unsupported(&format!("{refused} in a column. Write keys behind the columns")));
+            return Err(cursor.unsupported(&format!("{refused} in a column")));
         } else {
-            return Ok((column, is_key));
+            return Ok((column, constraints));
         }
     }
 }
 
+/// `[CONSTRAINT name] PRIMARY KEY` or `[CONSTRAINT name] [FOREIGN KEY] REFERENCES t [(c)]`, behind a column.
+fn column_constraint(cursor: &mut Cursor<'_>, column: &str) -> Result<Option<Constraint>, SyntaxError> {
+    let named = cursor.is_word(0, "CONSTRAINT") && matches!(cursor.peek(1), Token::Word(_));
+    let at = if named { 2 } else { 0 };
+    if !["PRIMARY", "FOREIGN", "REFERENCES"].iter().any(|word| cursor.is_word(at, word)) {
+        return Ok(None);
+    }
+    let mut name = None;
+    if named {
+        cursor.advance();
+        name = Some(cursor.identifier()?);
+    }
+    let columns = vec![column.to_owned()];
+    let found = if cursor.eat("PRIMARY KEY") {
+        Constraint::PrimaryKey(PrimaryKey { name, columns })
+    } else {
+        cursor.eat("FOREIGN KEY");
+        cursor.expect("REFERENCES")?;
+        Constraint::ForeignKey(reference(cursor, name, columns)?)
+    };
+    constraint_options(cursor);
+    Ok(Some(found))
+}
+
 /// One column of `ADD COLUMNS`: where it stands among the others is refused.
 pub(super) fn added(cursor: &mut Cursor<'_>) -> Result<Column, SyntaxError> {
-    let (column, is_key) = column(cursor)?;
-    if is_key {
-        return Err(cursor.unsupported("PRIMARY KEY in ADD COLUMN"));
+    let (column, constraints) = column(cursor)?;
+    if !constraints.is_empty() {
+        return Err(cursor.unsupported("a constraint in ADD COLUMN. Write ALTER TABLE .. ADD CONSTRAINT"));
     }
     if cursor.is_word(0, "FIRST") || cursor.is_word(0, "AFTER") {
         return Err(cursor.unsupported("FIRST and AFTER in ADD COLUMN. A new column is the last one"));

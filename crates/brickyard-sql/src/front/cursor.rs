@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use super::dialect::Databricks;
 use super::lexer::{Place, Tokens};
 use super::syntax_error::{ErrorClass, SyntaxError, offset};
-use super::{dropped, limits};
+use super::{dropped, limits, unnamed};
 use crate::statement::{Name, NameOrMarker};
 
 /// What `sqlparser` counts as a level: brackets, operators on the right, subqueries. The stack grows as needed.
@@ -350,8 +350,9 @@ impl<'a> Cursor<'a> {
         if self.is_word(0, "TABLE") {
             self.spell_out_table();
         }
-        let query = self.parser.parse_query().map_err(|error| self.translate(error))?;
+        let mut query = self.parser.parse_query().map_err(|error| self.translate(error))?;
         self.nothing_dropped(&query)?;
+        unnamed::name(&mut query);
         Ok(query)
     }
 
@@ -388,10 +389,10 @@ impl<'a> Cursor<'a> {
             }
         });
         let query = query.map_err(|error| self.translate(error))?;
-        if let Some(query) = &query {
-            self.nothing_dropped(query)?;
-        }
-        Ok(query)
+        let Some(mut query) = query else { return Ok(None) };
+        self.nothing_dropped(&query)?;
+        unnamed::name(&mut query);
+        Ok(Some(query))
     }
 
     fn nothing_dropped<V: ast::Visit>(&self, tree: &V) -> Result<(), SyntaxError> {

@@ -16,7 +16,7 @@ use crate::run::Run;
 /// Who made and owns what nobody made.
 const SYSTEM: &str = "System user";
 
-type Row = Vec<Cell>;
+pub(super) type Row = Vec<Cell>;
 
 /// What one statement's speaker sees of some catalogs.
 pub(super) struct Reader<'r, 's> {
@@ -41,6 +41,9 @@ impl Reader<'_, '_> {
             "row_filters" => {
                 self.objects(ObjectKind::Table).iter().filter_map(|table| filter(table)).collect()
             }
+            "table_constraints" => self.table_constraints(),
+            "key_column_usage" => self.key_columns(),
+            "referential_constraints" => self.references(),
             "column_masks" => self.objects(ObjectKind::Table).iter().flat_map(|table| masks(table)).collect(),
             "catalog_privileges" => self.privileges(&self.catalogs, 1),
             "schema_privileges" => self.privileges(&self.objects(ObjectKind::Schema), 1),
@@ -53,7 +56,7 @@ impl Reader<'_, '_> {
     }
 
     /// Everything of one kind in the catalogs, that the speaker may know about, by name.
-    fn objects(&self, kind: ObjectKind) -> Vec<Arc<Object>> {
+    pub(super) fn objects(&self, kind: ObjectKind) -> Vec<Arc<Object>> {
         let catalog = &self.run.sql.catalog;
         let unity = catalog.unity();
         let speaker = self.run.session.speaker().principal();
@@ -243,7 +246,7 @@ impl Reader<'_, '_> {
 }
 
 /// The parts of an object's name. Databricks keeps names in lower case.
-fn names(object: &Object) -> Row {
+pub(super) fn names(object: &Object) -> Row {
     object.full_name.split('.').map(|part| part.to_lowercase().into()).collect()
 }
 

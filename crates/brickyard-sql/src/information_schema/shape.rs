@@ -28,9 +28,19 @@ pub(super) const RELATIONS: &[(&str, &str)] = &[
     ),
     ("information_schema_catalog_name", "catalog_name"),
     (
+        "key_column_usage",
+        "constraint_catalog constraint_schema constraint_name table_catalog table_schema table_name column_name \
+         ordinal_position:int position_in_unique_constraint:int",
+    ),
+    (
         "parameters",
         "specific_catalog specific_schema specific_name ordinal_position:int parameter_mode is_result as_locator \
          parameter_name full_data_type data_type @type parameter_default comment",
+    ),
+    (
+        "referential_constraints",
+        "constraint_catalog constraint_schema constraint_name unique_constraint_catalog unique_constraint_schema \
+         unique_constraint_name match_option update_rule delete_rule",
     ),
     (
         "routine_columns",
@@ -62,6 +72,11 @@ pub(super) const RELATIONS: &[(&str, &str)] = &[
         "catalog_name schema_name schema_owner comment created:time created_by last_altered:time last_altered_by",
     ),
     (
+        "table_constraints",
+        "constraint_catalog constraint_schema constraint_name table_catalog table_schema table_name \
+         constraint_type is_deferrable initially_deferred enforced comment",
+    ),
+    (
         "table_privileges",
         "grantor grantee table_catalog table_schema table_name privilege_type is_grantable inherited_from",
     ),
@@ -90,16 +105,13 @@ pub(super) const NOT_HERE: &[&str] = &[
     "credentials",
     "external_location_privileges",
     "external_locations",
-    "key_column_usage",
     "metastore_privileges",
     "metastores",
     "providers",
     "recipients",
-    "referential_constraints",
     "schema_tags",
     "shares",
     "storage_credentials",
-    "table_constraints",
     "table_tags",
     "volume_privileges",
     "volume_tags",

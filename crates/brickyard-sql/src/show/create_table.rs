@@ -46,7 +46,17 @@ impl Run<'_> {
         let mut text = format!("CREATE {word} {} (\n{}", full_name.join("."), columns.join(",\n"));
         if !table.primary_key.is_empty() {
             let keys: Vec<_> = table.primary_key.iter().map(|key| quoted(key)).collect();
-            let _ = write!(text, ",\n  PRIMARY KEY ({})", keys.join(", "));
+            let name = table.primary_key_name.as_deref();
+            let name = name.map_or_else(String::new, |name| format!("CONSTRAINT {} ", quoted(name)));
+            let _ = write!(text, ",\n  {name}PRIMARY KEY ({})", keys.join(", "));
+        }
+        for key in &table.foreign_keys {
+            let Some(other) = self.referred_to(key) else { continue };
+            let columns: Vec<_> = key.columns.iter().map(|column| quoted(column)).collect();
+            let other: Vec<_> = other.full_name.split('.').map(quoted).collect();
+            let name = quoted(&key.name);
+            let (columns, other) = (columns.join(", "), other.join("."));
+            let _ = write!(text, ",\n  CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {other}");
         }
         text.push(')');
         if let (Some(format), false) = (&table.format, is_view) {

@@ -126,9 +126,20 @@ impl Run<'_> {
                     }
                 }
             }
-            if !table.primary_key.is_empty() {
+            let referred = |key| self.referred_to(key).map(|other| (key, other));
+            let foreign: Vec<_> = table.foreign_keys.iter().filter_map(referred).collect();
+            if !table.primary_key.is_empty() || !foreign.is_empty() {
                 line("# Constraints", String::new());
-                line("PRIMARY KEY", table.primary_key.join(", "));
+            }
+            if !table.primary_key.is_empty() {
+                line(
+                    &table.key_name(&object.name),
+                    format!("PRIMARY KEY ({})", table.primary_key.join(", ")),
+                );
+            }
+            for (key, other) in foreign {
+                let columns = key.columns.join(", ");
+                line(&key.name, format!("FOREIGN KEY ({columns}) REFERENCES {}", other.full_name));
             }
         }
         text_rows(&["col_name", "data_type", "comment"], rows)

@@ -146,6 +146,8 @@ pub fn detail(kind: ObjectKind) -> Detail {
             format: None,
             options: Default::default(),
             primary_key: vec![],
+            primary_key_name: None,
+            foreign_keys: vec![],
         }),
         ObjectKind::Function => Detail::Function(FunctionDetail {
             parameters: vec![],

@@ -95,6 +95,8 @@ pub(super) async fn create(
         format: Some("DELTA".to_owned()),
         options: BTreeMap::new(),
         primary_key: Vec::new(),
+        primary_key_name: None,
+        foreign_keys: Vec::new(),
     };
     match make_as(&workspace, &permit, wanted, Arc::clone(&uid), Detail::Table(detail)).await {
         Ok(made) => Ok(Json(item(&workspace, &made))),

@@ -115,7 +115,7 @@ fn table(unity: &Unity, object: &Object, omit: Omit) -> Value {
         put("view_definition", query.as_str().into());
     }
     if !table.primary_key.is_empty() {
-        let key = json!({"name": format!("{}_pk", object.name), "child_columns": table.primary_key});
+        let key = json!({"name": table.key_name(&object.name), "child_columns": table.primary_key});
         put("table_constraints", json!([{ "primary_key_constraint": key }]));
     }
     if let Some(filter) = &table.row_filter {
