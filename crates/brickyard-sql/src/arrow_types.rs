@@ -1,7 +1,8 @@
 //! SQL types and Arrow types: one table, both ways.
 //!
-//! Strings are `Utf8` everywhere (Parquet views are switched off), times are microseconds, and an instant carries the
-//! zone `UTC`: what other Delta readers and Databricks' own results have.
+//! Times are microseconds, and an instant carries the zone `UTC`. In files and answers strings are `Utf8`: what other Delta
+//! readers and Databricks' own results have. In plans a column of strings is a `Utf8View`, which the readers of files make
+//! without copying each string, and which groups and joins faster.
 
 use std::sync::Arc;
 
@@ -11,8 +12,16 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUn
 /// The zone of an instant.
 pub const UTC: &str = "UTC";
 
-/// The Arrow type that holds values of a SQL type.
+/// The Arrow type that holds values of a SQL type in a plan. An `Utf8` there is a string, too.
 pub fn to_arrow(sql: &SqlType) -> DataType {
+    match sql {
+        SqlType::String => DataType::Utf8View,
+        other => stored(other),
+    }
+}
+
+/// The Arrow type that holds values of a SQL type in files and answers.
+pub fn stored(sql: &SqlType) -> DataType {
     match sql {
         SqlType::Boolean => DataType::Boolean,
         SqlType::Byte => DataType::Int8,
@@ -31,18 +40,18 @@ pub fn to_arrow(sql: &SqlType) -> DataType {
         SqlType::TimestampNtz => DataType::Timestamp(TimeUnit::Microsecond, None),
         SqlType::YearMonthInterval => DataType::Interval(IntervalUnit::YearMonth),
         SqlType::DayTimeInterval => DataType::Interval(IntervalUnit::MonthDayNano),
-        SqlType::Array(element) => DataType::List(Arc::new(Field::new_list_field(to_arrow(element), true))),
+        SqlType::Array(element) => DataType::List(Arc::new(Field::new_list_field(stored(element), true))),
         SqlType::Map(key, value) => {
             let entries = Fields::from(vec![
-                Field::new("key", to_arrow(key), false),
-                Field::new("value", to_arrow(value), true),
+                Field::new("key", stored(key), false),
+                Field::new("value", stored(value), true),
             ]);
             DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
         }
         SqlType::Struct(fields) => DataType::Struct(
             fields
                 .iter()
-                .map(|field| Field::new(&field.name, to_arrow(&field.data_type), field.nullable))
+                .map(|field| Field::new(&field.name, stored(&field.data_type), field.nullable))
                 .collect(),
         ),
         SqlType::Void => DataType::Null,
@@ -134,7 +143,8 @@ mod tests {
             "void",
         ] {
             let sql: SqlType = text.parse().unwrap();
-            assert_eq!(to_sql(&to_arrow(&sql)), Some(sql), "{text}");
+            assert_eq!(to_sql(&to_arrow(&sql)), Some(sql.clone()), "{text}");
+            assert_eq!(to_sql(&stored(&sql)), Some(sql), "{text}");
         }
     }
 }

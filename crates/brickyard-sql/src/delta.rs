@@ -194,7 +194,7 @@ fn stored_schema(columns: &[Column]) -> Result<SchemaRef, SqlError> {
         storable(&column.name, &column.data_type)?;
     }
     let fields =
-        columns.iter().map(|column| Field::new(&column.name, arrow_types::to_arrow(&column.data_type), true));
+        columns.iter().map(|column| Field::new(&column.name, arrow_types::stored(&column.data_type), true));
     Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }
 

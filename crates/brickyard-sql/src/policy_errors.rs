@@ -153,6 +153,7 @@ fn comparable(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
     match (type_of(left, schema), type_of(right, schema)) {
         (Some(left), Some(right)) => {
             left == right
+                || left.is_string() && right.is_string()
                 || left == DataType::Null
                 || right == DataType::Null
                 || left.is_integer() && right.is_integer()
@@ -167,7 +168,7 @@ fn widens(from: &DataType, to: &DataType) -> bool {
     from == to
         || match (from, to) {
             (T::Null, _) => true,
-            (from, T::Utf8) => !from.is_nested() && !from.is_binary(),
+            (from, T::Utf8 | T::Utf8View) => !from.is_nested() && !from.is_binary(),
             (from, to) if from.is_signed_integer() && to.is_signed_integer() => {
                 from.primitive_width() <= to.primitive_width()
             }

@@ -39,7 +39,7 @@ pub use scalar_udf::scalar_udf;
 use self::pool::Pool;
 use self::wire::{Kind, Reply, Request};
 use self::worker::Trouble;
-use crate::arrow_types::to_arrow;
+use crate::arrow_types::stored;
 
 /// The values that one call may return, as bytes on the wire: Arrow's offsets hold no more than twice that.
 const LARGEST_RESULT: usize = 1 << 30;
@@ -129,7 +129,7 @@ impl PythonFunctions {
     ) -> Result<ArrayRef, PythonFunctionError> {
         encode::supported(function)?;
         let columns = encode::columns(function, args, rows)?;
-        let returns = to_arrow(&function.returns);
+        let returns = stored(&function.returns);
         if rows == 0 {
             return Ok(new_empty_array(&returns));
         }

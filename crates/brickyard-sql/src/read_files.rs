@@ -201,7 +201,7 @@ async fn as_columns(
 
 fn file_format(options: &Options) -> Arc<dyn FileFormat> {
     match options.format {
-        Format::Parquet => Arc::new(ParquetFormat::default().with_force_view_types(false)),
+        Format::Parquet => Arc::new(ParquetFormat::default().with_force_view_types(true)),
         Format::Json => Arc::new(JsonFormat::default().with_newline_delimited(!options.multi_line)),
         Format::Csv => Arc::new(
             CsvFormat::default()

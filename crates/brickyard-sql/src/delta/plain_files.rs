@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
@@ -55,13 +55,22 @@ impl PlainFiles {
             rows = rows.zip(file.num_records()).and_then(|(all, these)| all.checked_add(these));
             bytes = bytes.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         }
-        let schema = snapshot.snapshot().arrow_schema();
+        let schema = as_read(&snapshot.snapshot().arrow_schema());
         let rows = rows.map_or(Precision::Absent, Precision::Exact);
         let statistics = Statistics::new_unknown(&schema)
             .with_num_rows(rows)
             .with_total_byte_size(Precision::Inexact(bytes));
         Some(Self { schema, files, statistics })
     }
+}
+
+/// Strings as plans have them: the files' reader makes views if it is asked for views.
+fn as_read(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
 #[async_trait]

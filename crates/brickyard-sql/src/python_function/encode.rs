@@ -13,7 +13,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 
 use super::{PythonFunction, PythonFunctionError};
-use crate::arrow_types::to_arrow;
+use crate::arrow_types::stored;
 
 const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
 
@@ -65,7 +65,7 @@ pub(super) fn columns(
             if array.len() != rows {
                 return Err(wrong(format!("{} values were given for {rows} rows", array.len())));
             }
-            let wanted = to_arrow(data_type);
+            let wanted = stored(data_type);
             let array = if *array.data_type() == wanted {
                 array.clone()
             } else {
@@ -103,7 +103,7 @@ fn typed<A: Array + Clone + 'static>(array: &ArrayRef) -> Option<A> {
 }
 
 impl Column {
-    /// `None` if the array is not what [`to_arrow`] says.
+    /// `None` if the array is not what [`stored`] says.
     fn new(array: &ArrayRef, data_type: &SqlType) -> Option<Self> {
         Some(match data_type {
             SqlType::Void => Self::Null,

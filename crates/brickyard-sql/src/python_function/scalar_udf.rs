@@ -8,7 +8,7 @@ use datafusion::logical_expr::{
 };
 
 use super::{PythonFunction, PythonFunctions};
-use crate::arrow_types::to_arrow;
+use crate::arrow_types::stored;
 
 /// The function for a plan. Its arguments are all it sees, so a value computed while planning tells nobody anything.
 pub fn scalar_udf(function: PythonFunction, functions: PythonFunctions) -> ScalarUDF {
@@ -52,7 +52,7 @@ impl ScalarUDFImpl for PythonUdf {
     }
 
     fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(to_arrow(&self.function.returns))
+        Ok(stored(&self.function.returns))
     }
 
     /// The planner casts what it is given to the declared types.
@@ -66,7 +66,7 @@ impl ScalarUDFImpl for PythonUdf {
                 given.len()
             );
         }
-        Ok(wanted.iter().map(|(_, data_type)| to_arrow(data_type)).collect())
+        Ok(wanted.iter().map(|(_, data_type)| stored(data_type)).collect())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

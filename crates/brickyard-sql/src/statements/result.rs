@@ -11,7 +11,7 @@ use datafusion::error::DataFusionError;
 use futures_util::TryStreamExt;
 
 use super::json_text;
-use crate::arrow_types::{to_arrow, to_sql};
+use crate::arrow_types::{stored, to_sql};
 use crate::engine::Answer;
 use crate::error::SqlError;
 use brickyard_types::SqlType;
@@ -173,7 +173,7 @@ fn columns(schema: &Schema) -> Result<Vec<Column>, SqlError> {
 fn normal_schema(schema: &Schema, columns: &[Column]) -> SchemaRef {
     let fields = schema.fields().iter().zip(columns);
     let fields: Vec<Field> = fields
-        .map(|(field, column)| Field::new(field.name(), to_arrow(&column.data_type), field.is_nullable()))
+        .map(|(field, column)| Field::new(field.name(), stored(&column.data_type), field.is_nullable()))
         .collect();
     Arc::new(Schema::new(fields))
 }
@@ -207,6 +207,7 @@ impl Writer<'_> {
         let mut from = 0;
         while from < batch.num_rows() {
             let piece = batch.slice(from, STEP.min(batch.num_rows() - from));
+            let piece = self.normal(&piece).map_err(DataFusionError::from)?;
             from += piece.num_rows();
             let fits = self.fits(&piece);
             if fits > 0 {
@@ -247,13 +248,12 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, piece: &RecordBatch) -> Result<(), SqlError> {
-        let piece = self.normal(piece).map_err(DataFusionError::from)?;
         self.open.rows += piece.num_rows();
         if self.is_json() {
-            write_rows(&mut self.open.text, &piece);
+            write_rows(&mut self.open.text, piece);
             self.open.bytes = self.open.text.len();
         } else {
-            self.open.batches.push(piece);
+            self.open.batches.push(piece.clone());
         }
         if self.wanted.inline {
             return if self.open.bytes > self.sizes.inline {

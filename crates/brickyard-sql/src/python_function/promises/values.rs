@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::decode;
 use super::*;
-use crate::arrow_types::to_arrow;
+use crate::arrow_types::stored;
 
 /// Type, values on the wire, and what Python sees.
 fn table() -> Vec<(&'static str, Value, Vec<&'static str>)> {
@@ -99,7 +99,7 @@ fn values_of_every_type_arrive_as_pythons_own_and_come_back_the_same() {
     let fixture = Fixture::new(|_| {});
     for (data_type, wire, wanted) in table() {
         let given =
-            decode::array(wire.as_array().unwrap(), &sql(data_type), &to_arrow(&sql(data_type))).unwrap();
+            decode::array(wire.as_array().unwrap(), &sql(data_type), &stored(&sql(data_type))).unwrap();
         let show = function(&[("x", data_type)], "string", "return repr(x)");
         let seen = fixture.functions.call(&show, std::slice::from_ref(&given), given.len()).unwrap();
         let seen: Vec<String> = strings(&seen).into_iter().flatten().collect();
@@ -166,7 +166,7 @@ fn what_fits_the_declared_type_is_taken() {
     ];
     for (data_type, body, wire) in all {
         let wanted =
-            decode::array(wire.as_array().unwrap(), &sql(data_type), &to_arrow(&sql(data_type))).unwrap();
+            decode::array(wire.as_array().unwrap(), &sql(data_type), &stored(&sql(data_type))).unwrap();
         let got = fixture.functions.call(&function(&[], data_type, body), &[], 1);
         assert_eq!(got.unwrap().as_ref(), wanted.as_ref(), "{data_type}: {body}");
     }
@@ -250,7 +250,7 @@ fn an_answer_that_is_no_value_of_the_type_is_not_believed() {
         ("void", json!([1])),
     ];
     for (data_type, wire) in all {
-        let got = decode::array(wire.as_array().unwrap(), &sql(data_type), &to_arrow(&sql(data_type)));
+        let got = decode::array(wire.as_array().unwrap(), &sql(data_type), &stored(&sql(data_type)));
         assert!(got.is_err(), "{data_type}: {wire}");
     }
 }
