@@ -192,7 +192,7 @@ fn unqualified(filter: Expr) -> Result<Expr> {
 }
 
 /// Runs what is behind a barrier. It has no children: no rule of the optimizer moves anything through it.
-struct BarrierExec {
+pub(crate) struct BarrierExec {
     inner: Arc<dyn ExecutionPlan>,
     policed: Option<Arc<str>>,
     properties: Arc<PlanProperties>,
@@ -201,7 +201,7 @@ struct BarrierExec {
 impl BarrierExec {
     /// What is behind promises the outer plan nothing: how rows are spread, sorted or equal there is found out by an
     /// optimizer that cannot see through here again, and a join or a sort that trusted it would be wrong.
-    fn new(inner: Arc<dyn ExecutionPlan>, policed: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ExecutionPlan>, policed: Option<Arc<str>>) -> Self {
         let behind = inner.properties();
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(inner.schema()),

@@ -7,9 +7,9 @@
 //! - Changes replace files and never delete them, as Delta does until a `VACUUM`.
 
 mod checked;
-mod literal_filters;
 mod opened;
 mod plain_files;
+mod reader;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,9 +33,9 @@ use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use literal_filters::LiteralFilters;
 pub(crate) use opened::Opened;
 use plain_files::PlainFiles;
+use reader::DeltaReader;
 
 use crate::arrow_types;
 use crate::engine::Inner;
@@ -99,7 +99,7 @@ async fn raw(inner: &Inner, folder: &Path) -> Result<Arc<dyn TableProvider>, Sql
         Some(files) => Arc::new(files),
         None => {
             let state = Arc::new(reading(inner));
-            Arc::new(LiteralFilters(table.table_provider().with_session(state).await?))
+            Arc::new(DeltaReader(table.table_provider().with_session(state).await?))
         }
     };
     if let Some(version) = table.version() {

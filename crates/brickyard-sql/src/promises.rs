@@ -3,6 +3,7 @@
 mod changes;
 mod copy;
 mod definitions;
+mod foreign_tables;
 mod functions_and_views;
 mod hostile_statements;
 mod http_requests;

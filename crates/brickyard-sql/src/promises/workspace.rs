@@ -83,6 +83,11 @@ impl Workspace {
         std::fs::write(self._dir.path().join(name), text).unwrap();
     }
 
+    /// Where a folder of that name is found as `LOCATION`.
+    pub fn folder(&self, name: &str) -> std::path::PathBuf {
+        self._dir.path().join(name)
+    }
+
     /// The folders of managed tables.
     pub fn tables(&self) -> Vec<std::path::PathBuf> {
         let folders = std::fs::read_dir(self._dir.path().join("tables")).unwrap();

@@ -1,7 +1,9 @@
-//! A filter without columns (`ON a.id = NULL` is one, once it is simplified) is not left to Delta's reader.
+//! Delta's own reader, for tables that are more than [plain files](super::plain_files), without what it gets wrong.
 //!
-//! The reader promises to apply every filter whose columns are all partition columns, which a filter of none fulfils,
-//! and then applies it to no row: an inner join `ON NULL` gave every pair.
+//! - It promises to apply every filter whose columns are all partition columns, which a filter of no column fulfils
+//!   (`ON a.id = NULL` is one, once it is simplified), and then applies it to no row: an inner join `ON NULL` gave every pair.
+//! - A limit it takes for every file, and says that the limit is kept: `LIMIT 1` of three partitions gave three rows.
+//!   So it never hears of one, neither from the logical plan nor from the physical one.
 
 use std::sync::Arc;
 
@@ -12,12 +14,14 @@ use datafusion::common::{Result, Statistics};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-/// The table, asked only for filters that name a column.
+use crate::barrier::BarrierExec;
+
+/// The table, asked only for filters that name a column, and for all rows.
 #[derive(Debug)]
-pub(super) struct LiteralFilters(pub Arc<dyn TableProvider>);
+pub(super) struct DeltaReader(pub Arc<dyn TableProvider>);
 
 #[async_trait]
-impl TableProvider for LiteralFilters {
+impl TableProvider for DeltaReader {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
@@ -31,9 +35,10 @@ impl TableProvider for LiteralFilters {
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        limit: Option<usize>,
+        _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.scan(state, projection, filters, limit).await
+        let all = self.0.scan(state, projection, filters, None).await?;
+        Ok(Arc::new(BarrierExec::new(all, None)))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
