@@ -76,8 +76,9 @@ async fn refused(fake: &Fake, job: Job) -> AgentError {
         // Whoever is told of the failure without the trace is told what was raised.
         Err(error @ PredictError::Agent(_)) if error.to_string().contains("unexpected error") => {
             let PredictError::Agent(agent) = &error else { panic!("{error:?}") };
-            let raised = agent.stack_trace.as_deref().and_then(|trace| trace.trim_end().lines().next_back());
-            assert!(error.to_string().ends_with(&format!("({})", raised.expect("a trace"))), "{error}");
+            let trace = agent.stack_trace.as_deref().expect("a trace").trim_end();
+            let raised: String = trace.lines().next_back().expect("a line").chars().take(300).collect();
+            assert!(error.to_string().ends_with(&format!(" ({raised})")), "{error}");
             *agent.clone()
         }
         Err(PredictError::Agent(error)) => *error,
