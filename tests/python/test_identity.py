@@ -4,7 +4,7 @@ import pytest
 import requests
 from conftest import ADMIN, ANA, BEN, CAROL, TOKENS, WEATHER_CALLER, WEATHER_CALLER_SECRET
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError, PermissionDenied
+from databricks.sdk.errors import BadRequest, DatabricksError, NotFound, PermissionDenied
 
 
 @pytest.mark.parametrize("who", TOKENS)
@@ -81,6 +81,69 @@ def test_ana_makes_a_token_uses_it_and_deletes_it(brickyard):
     ana.tokens.delete(made.token_info.token_id)
     with pytest.raises(DatabricksError, match="(?i)invalid access token"):
         own.current_user.me()
+
+
+def test_a_token_is_given_other_scopes_and_a_scoped_one_gives_itself_no_more(brickyard):
+    ana = brickyard.client(ANA)
+    made = ana.tokens.create(comment="ci", lifetime_seconds=600)
+    token, path = made.token_value, f"/api/2.0/token/{made.token_info.token_id}"
+
+    def patch(who, mask, **token):
+        return who.api_client.do("PATCH", path, body={"update_mask": mask, "token": token})
+
+    def listed():
+        return next(one for one in ana.api_client.do("GET", "/api/2.0/token/list")["token_infos"] if one["comment"] == "ci2")
+
+    assert brickyard.client(ANA, token).serving_endpoints.list() is not None
+    patch(ana, "comment,scopes", comment="ci2", scopes=["authentication", "sql"])
+    assert listed()["scopes"] == ["authentication", "sql"]
+    with pytest.raises(PermissionDenied, match="required scopes: model-serving"):
+        list(brickyard.client(ANA, token).serving_endpoints.list())
+    with pytest.raises(PermissionDenied, match="does not have the scopes"):
+        patch(brickyard.client(ANA, token), "scopes", scopes=["all-apis"])
+    patch(brickyard.client(ANA, token), "scopes", scopes=["sql"])
+    assert listed()["scopes"] == ["sql"]
+    for mask, scopes in (("scopes", []), ("scopes", ["nonsense"]), ("owner", ["sql"])):
+        with pytest.raises(BadRequest):
+            patch(ana, mask, scopes=scopes)
+    with pytest.raises(NotFound):
+        patch(brickyard.client(BEN), "scopes", scopes=["sql"])
+    brickyard.client(ADMIN).api_client.do(
+        "PATCH",
+        f"/api/2.0/token-management/tokens/{made.token_info.token_id}",
+        body={"update_mask": "scopes", "token": {"scopes": ["serving.serving-endpoints"]}},
+    )
+    assert list(brickyard.client(ANA, token).serving_endpoints.list())
+    ana.tokens.delete(made.token_info.token_id)
+
+
+def test_the_last_admin_stays(brickyard, fresh):
+    admin = brickyard.client(ADMIN)
+    admins = next(group for group in admin.groups.list() if group.display_name == "admins")
+    me = admin.current_user.me()
+    operation = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+    def members(op, **rest):
+        body = {"schemas": [operation], "Operations": [{"op": op, **rest}]}
+        admin.api_client.do("PATCH", f"/api/2.0/preview/scim/v2/Groups/{admins.id}", body=body)
+
+    for attempt in (
+        lambda: members("remove", path=f'members[value eq "{me.id}"]'),
+        lambda: members("replace", path="members", value=[]),
+        lambda: admin.users.delete(me.id),
+        lambda: admin.api_client.do(
+            "PATCH",
+            f"/api/2.0/preview/scim/v2/Users/{me.id}",
+            body={"schemas": [operation], "Operations": [{"op": "replace", "path": "active", "value": False}]},
+        ),
+    ):
+        with pytest.raises(BadRequest, match="at least one active admin"):
+            attempt()
+    other = admin.users.create(user_name=f"{fresh}@example.com")
+    members("add", path="members", value=[{"value": other.id}])
+    members("remove", path=f'members[value eq "{other.id}"]')
+    admin.users.delete(other.id)
+    assert admin.current_user.me().user_name == ADMIN
 
 
 def test_listing_people_ends_and_shows_no_hidden_service_principal(brickyard):

@@ -1,7 +1,8 @@
 """Deploying and querying endpoints, through the official SDK."""
 
 import pytest
-from conftest import ADMIN, ANA, BEN, CAROL, deploy_scripted
+import requests
+from conftest import ADMIN, ANA, BEN, CAROL, bearer, deploy_scripted
 from databricks.sdk.errors import (
     BadRequest,
     DatabricksError,
@@ -117,6 +118,37 @@ def declare(*scopes: str) -> dict:
 def test_a_bad_entity_is_refused_with_the_reason(brickyard, fresh, entity, error, message):
     with pytest.raises(error, match=message):
         deploy_scripted(brickyard, fresh, CAROL, **entity)
+
+
+def test_a_table_as_csv_is_read_by_logged_models_and_by_no_other(brickyard):
+    """mlflow's scoring server reads it; an agent whose input is no table is told so in mlflow's words."""
+    for endpoint, content_type, status, words in (
+        ("concierge", "text/csv", 400, "Pandas DataFrame"),
+        ("echo", "text/csv", 415, "application/json"),
+        ("concierge", "text/plain", 415, "application/json"),
+    ):
+        headers = {**bearer(ANA), "Content-Type": content_type}
+        url = f"{brickyard.url}/serving-endpoints/{endpoint}/invocations"
+        reply = requests.post(url, headers=headers, data="city\nLisbon\n", timeout=60)
+        assert (reply.status_code, words in reply.json()["message"]) == (status, True), reply.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rate_limits", [{"calls": 5, "renewal_period": "minute"}]),
+        ("ai_gateway", {"usage_tracking_config": {"enabled": True}}),
+        ("route_optimized", True),
+        ("config.auto_capture_config", {"catalog_name": "main", "schema_name": "a", "enabled": True}),
+    ],
+)
+def test_what_would_not_be_done_is_refused_by_name(brickyard, fresh, field, value):
+    entity = {"name": "it", "scripted": {"task": "llm/v1/chat", "rules": [{"say": "x"}]}}
+    body = {"name": fresh, "config": {"served_entities": [entity]}}
+    place = body["config"] if field.startswith("config.") else body
+    place[field.removeprefix("config.")] = value
+    with pytest.raises(NotImplemented, match=field.removeprefix("config.")):
+        brickyard.client(CAROL).api_client.do("POST", "/api/2.0/serving-endpoints", body=body)
 
 
 def test_permissions_are_read_merged_and_replaced(brickyard, scripted):

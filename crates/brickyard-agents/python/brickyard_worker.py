@@ -367,6 +367,8 @@ class Model:
                 error.message = message
             return self.of_mlflow(error)
         stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        # The author reads the endpoint's log; the caller's answer may be out of reach, and a stream has no room for it.
+        print(stack, file=sys.stderr, end="", flush=True)
         return bad_request(UNEXPECTED, stack)
 
     def of_mlflow(self, error):
@@ -404,6 +406,8 @@ class Worker:
         self.cancelled = False
         # True only while the agent's own code runs: the one time when `Cancelled` may be raised.
         self.in_agent = False
+        # True once a chunk of the current request was sent: its status is 200, whatever happens from here.
+        self.streamed = False
         self.looking = False
         self.called_while_looking = False
 
@@ -466,6 +470,7 @@ class Worker:
         body = payload[4 + size :]
         held = Credential(header.pop("user_token", None))
         self.cancelled = False
+        self.streamed = False
         self.current = request
         _in_flight = held
         _held.set(held)
@@ -530,7 +535,11 @@ class Worker:
         except (AgentError, Cancelled, HungUp):
             raise
         except BaseException as error:
-            raise model.failed(error, data) from None
+            failure = model.failed(error, data)
+            if self.streamed and failure.body.get("message") == UNEXPECTED:
+                # In a stream there is only this text: what mlflow's AgentServer sends, and whose fault it is.
+                failure.body["message"] = f"{type(error).__name__}: {error}"
+            raise failure from None
         finally:
             self.in_agent = False
             if model.pop_trace is not None:
@@ -600,6 +609,12 @@ class Worker:
                 self.add_output(held_back, wants_trace, request_id)
                 self.send_chunk(request, held_back)
             return END, b""
+        except Exception:
+            self.in_agent = False
+            if held_back is not None:
+                # What the agent said before it failed was said.
+                self.send_chunk(request, held_back)
+            raise
         finally:
             self.in_agent = False
             close = getattr(chunks, "close", None)
@@ -613,6 +628,7 @@ class Worker:
         text = self.model.dumps(chunk)
         if len(text) > self.channel.max_frame:
             raise self.too_large(len(text))
+        self.streamed = True
         self.channel.send(request, CHUNK, text)
 
     def answer_other(self, mime, body):

@@ -169,6 +169,19 @@ pub struct AgentError {
     pub body: Bytes,
 }
 
+impl AgentError {
+    /// What the agent's code raised, the last line of its stack trace, in brackets: mlflow's message is always the same.
+    fn raised(&self) -> String {
+        let last = self.stack_trace.as_deref().and_then(|trace| trace.trim_end().lines().next_back());
+        match last {
+            Some(line) if !self.message.contains(line) => {
+                format!(" ({})", line.chars().take(300).collect::<String>())
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
@@ -210,7 +223,7 @@ pub enum PredictError {
         limit: usize,
     },
     /// The agent, or the reading of its input, answered with an error.
-    #[error("{}: {}", .0.error_code, .0.message)]
+    #[error("{}: {}{}", .0.error_code, .0.message, .0.raised())]
     Agent(Box<AgentError>),
     /// The body's media type is not one that mlflow reads.
     #[error("{message}")]

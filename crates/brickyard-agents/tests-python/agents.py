@@ -59,6 +59,8 @@ class Responses(ResponsesAgent):
         text = act(request.input[-1].content)
         for word in text.split():
             yield ResponsesAgentStreamEvent(**self.create_text_delta(delta=word, item_id="msg-1"))
+        if request.input[-1].content == "raise half way":
+            raise ValueError("the agent's own words, half way")
         item = self.create_text_output_item(text=text, id="msg-1")
         yield ResponsesAgentStreamEvent(type="response.output_item.done", item=item)
 

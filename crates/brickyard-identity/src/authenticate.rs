@@ -11,6 +11,7 @@ use brickyard_store::Snapshot;
 use brickyard_types::{BearerToken, Jti, PrincipalKind, ScopeSet, SignedDuration, Timestamp, WorkerId};
 
 use crate::caller::{Act, Caller, Facts, MAX_CHAIN, TokenKind};
+use crate::credentials::PersonalAccessToken;
 use crate::identity::Identity;
 use crate::jwt::{Claims, MAX_TOKEN, Presented};
 use crate::verified::{Verified, digest_of};
@@ -85,13 +86,16 @@ impl Identity {
         let now = self.now();
         let digest = digest_of(text);
         if let Some(entry) = self.inner.verified.get(&digest) {
-            return match self.still_counts(&entry, now) {
-                Ok(()) => Ok(entry.caller.clone()),
+            match self.still_counts(&entry, now) {
+                Ok(()) => return Ok(entry.caller.clone()),
                 Err(reason) => {
                     self.inner.verified.remove(&digest);
-                    Err(reason)
+                    // A personal access token may only have got other scopes: it is looked up again.
+                    if !text.starts_with(PAT_PREFIX) {
+                        return Err(reason);
+                    }
                 }
-            };
+            }
         }
         let snapshot = self.inner.store.snapshot();
         let (caller, kid) = if text.starts_with(PAT_PREFIX) {
@@ -253,11 +257,16 @@ impl Identity {
             _ => return Err(Unauthenticated::UnknownPrincipal),
         }
         let credentials = snapshot.get(slots.credentials());
-        if !credentials.still_stands(caller.as_origin()) {
-            let looked_up = caller.kind() == TokenKind::PersonalAccessToken;
-            return Err(if looked_up { Unauthenticated::UnknownToken } else { Unauthenticated::Revoked });
+        if caller.kind() == TokenKind::PersonalAccessToken {
+            let all = ScopeSet::all_apis();
+            let same = |token: &PersonalAccessToken| token.scopes.as_ref().unwrap_or(&all) == caller.scopes();
+            if !credentials.token(caller.jti()).is_some_and(same) {
+                return Err(Unauthenticated::UnknownToken);
+            }
+        } else if credentials.is_revoked(caller.jti()) {
+            return Err(Unauthenticated::Revoked);
         }
-        if caller.origins().iter().any(|origin| !credentials.still_stands(*origin)) {
+        if caller.origins().iter().any(|origin| !credentials.still_stands(*origin, caller.scopes())) {
             return Err(Unauthenticated::Revoked);
         }
         Ok(())

@@ -113,9 +113,7 @@ pub enum CredentialsError {
     #[error("a client secret has 12 to 512 printable ASCII characters without spaces")]
     NotASecret,
     /// The same text already belongs to somebody.
-    #[error(
-        "this personal access token already belongs to another principal, or has other scopes; give each its own"
-    )]
+    #[error("this personal access token already belongs to another principal; give each its own")]
     AlreadyInUse,
     /// No such token or secret of that owner.
     #[error("{kind} {id} does not exist")]
@@ -236,11 +234,13 @@ impl Credentials {
         !self.revoked.is_empty() && self.revoked.contains_key(&jti)
     }
 
-    /// True while the token that another was made from has not been taken back.
-    pub fn still_stands(&self, origin: Origin) -> bool {
+    /// True while the token that another was made from has not been taken back, and still opens `scopes`.
+    pub fn still_stands(&self, origin: Origin, scopes: &ScopeSet) -> bool {
         match origin {
             Origin::Token(jti) => !self.is_revoked(jti),
-            Origin::PersonalAccessToken(id) => self.token_ids.contains_key(&id),
+            Origin::PersonalAccessToken(id) => self
+                .token(id)
+                .is_some_and(|token| token.scopes.as_ref().is_none_or(|own| own.covers_all(scopes))),
         }
     }
 }

@@ -101,6 +101,9 @@ pub enum DirectoryError {
         "group {0:?} is built in: it cannot be deleted or renamed, and everybody is in `users` without being added"
     )]
     BuiltIn(String),
+    /// Without an admin nobody could make anybody an admin again.
+    #[error("a workspace keeps at least one active admin: make somebody else one first")]
+    LastAdmin,
     /// A group that would contain itself.
     #[error("group {0:?} would become a member of itself")]
     Cycle(String),
@@ -203,6 +206,21 @@ impl Directory {
     /// True for a workspace admin.
     pub fn is_admin(&self, principal: PrincipalId) -> bool {
         self.admins_group.is_some_and(|admins| self.is_member(principal, admins))
+    }
+
+    /// True if somebody who is not disabled is an admin: without one, nobody could make anybody an admin again.
+    pub fn is_administered(&self) -> bool {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut ahead: Vec<PrincipalId> = self.admins_group.into_iter().collect();
+        while let Some(id) = ahead.pop() {
+            match self.group_by_id(id) {
+                Some(group) if seen.insert(id) => ahead.extend(group.members.iter().copied()),
+                Some(_) => {}
+                None if self.by_id(id).is_some_and(|entry| entry.active) => return true,
+                None => {}
+            }
+        }
+        false
     }
 
     /// The id of the group `users`; `None` only before the identity has been opened.

@@ -61,7 +61,9 @@ pub use issuer::{MintError, MintedToken};
 pub use keys::{Jwk, KeyRecord, KeyRing, KeyStatus};
 pub use oauth::{GrantedToken, OAuthError, OAuthForm};
 pub use owner_of_secret::OwnedCredential;
-pub use personal_access_tokens::{CreatedPat, ImportedPat};
+pub use personal_access_tokens::{
+    CreatedPat, ImportedPat, PatChange, is_client_secret, is_personal_access_token,
+};
 pub use rotation::ServicePrincipalToken;
 pub use scope_vocabulary::{KNOWN_SCOPES, is_known_scope};
 pub use seal::{MasterKey, SealError};

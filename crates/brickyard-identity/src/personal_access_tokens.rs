@@ -56,6 +56,16 @@ pub(crate) fn is_credential_text(text: &str) -> bool {
     (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// True for text that could be a personal access token: `dapi` and more.
+pub fn is_personal_access_token(text: &str) -> bool {
+    text.starts_with(PAT_PREFIX) && is_credential_text(text)
+}
+
+/// True for text that could be a client secret.
+pub fn is_client_secret(text: &str) -> bool {
+    is_credential_text(text)
+}
+
 /// When something that is made at `now` ends.
 pub(crate) fn end_of(
     lifetime: Option<SignedDuration>,
@@ -66,6 +76,15 @@ pub(crate) fn end_of(
         Some(lifetime) if lifetime < SignedDuration::from_secs(1) => Err(CredentialsError::Lifetime),
         Some(lifetime) => now.checked_add(lifetime).map(Some).map_err(|_| CredentialsError::Lifetime),
     }
+}
+
+/// What of a personal access token is to be another; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct PatChange {
+    /// For people to read.
+    pub comment: Option<String>,
+    /// What it opens; `Some(None)` is everything.
+    pub scopes: Option<Option<ScopeSet>>,
 }
 
 impl Identity {
@@ -96,7 +115,7 @@ impl Identity {
         Ok(CreatedPat { token, info })
     }
 
-    /// Takes a token of the configuration over. The same text for the same principal again changes nothing.
+    /// Takes a token of the configuration over. The same text for the same principal again changes nothing but its scopes.
     ///
     /// # Errors
     /// If the text is no personal access token, or is somebody else's.
@@ -115,7 +134,7 @@ impl Identity {
             let text = token
                 .value
                 .expose_str()
-                .filter(|text| text.starts_with(PAT_PREFIX) && is_credential_text(text))
+                .filter(|text| is_personal_access_token(text))
                 .ok_or(CredentialsError::NotAPersonalAccessToken)?;
             new.push(PersonalAccessToken {
                 id: Jti::random(&*self.inner.entropy),
@@ -128,6 +147,36 @@ impl Identity {
             });
         }
         self.add_tokens(new).await
+    }
+
+    /// Changes the comment or the scopes of a personal access token, effective at once: whatever was made from it and
+    /// opens more than it does now is nothing any more. With an owner only that owner's.
+    ///
+    /// # Errors
+    /// If there is no such token.
+    pub async fn change_pat(
+        &self,
+        owner: Option<PrincipalId>,
+        id: Jti,
+        change: PatChange,
+    ) -> Result<PersonalAccessToken, IdentityError> {
+        let slot = self.inner.slots.credentials();
+        self.commit(|tx| match tx.get(slot).token(id) {
+            Some(token) if owner.is_none_or(|owner| owner == token.owner) => {
+                let mut changed = token.clone();
+                if let Some(comment) = change.comment {
+                    changed.comment = comment.into();
+                }
+                if let Some(scopes) = change.scopes {
+                    changed.scopes = scopes;
+                }
+                // The state is keyed by id and hash, so the same token again replaces it.
+                tx.change(slot, CredentialsChange::TokenCreated(changed.clone()));
+                Ok(changed)
+            }
+            _ => Err(CredentialsError::NotFound { kind: "token", id }),
+        })
+        .await
     }
 
     async fn add_tokens(&self, tokens: Vec<PersonalAccessToken>) -> Result<(), IdentityError> {
@@ -143,6 +192,11 @@ impl Identity {
                 }
                 match tx.get(slots.credentials()).token_by_hash(&token.hash) {
                     Some(known) if known.owner == token.owner && known.scopes == token.scopes => {}
+                    // The configuration names other scopes than it, or the API, did before.
+                    Some(known) if known.owner == token.owner => {
+                        let changed = PersonalAccessToken { scopes: token.scopes, ..known.clone() };
+                        tx.change(slots.credentials(), CredentialsChange::TokenCreated(changed));
+                    }
                     Some(_) => return Err(CredentialsError::AlreadyInUse),
                     None => tx.change(slots.credentials(), CredentialsChange::TokenCreated(token)),
                 }

@@ -168,7 +168,7 @@ fn fallbacks(calls: &[Explanation]) -> Vec<String> {
             let (before, after) = (&refused.entry, &later.entry);
             before.decision == Decision::Refused
                 && after.decision == Decision::Allowed
-                && before.called() == after.called()
+                && same_thing(before, after)
                 && who(before).is_some_and(|before| who(after).is_some_and(|after| before.0 != after.0))
         });
         if let Some((before, after)) =
@@ -187,6 +187,15 @@ fn fallbacks(calls: &[Explanation]) -> Vec<String> {
     found
 }
 
+/// The same endpoint, by whichever path; or else the same call.
+fn same_thing(one: &Entry, other: &Entry) -> bool {
+    match (&one.endpoint, &other.endpoint) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.called() == other.called(),
+        _ => false,
+    }
+}
+
 fn who(entry: &Entry) -> Option<(Method, &str)> {
     Some((entry.caused_by?.1, &entry.caller.as_ref()?.principal().name))
 }
@@ -198,5 +207,54 @@ impl fmt::Display for Explanation {
             writeln!(f, "fix: {fix}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Kind;
+
+    fn entry(route: &'static str, endpoint: Option<&str>) -> Entry {
+        Entry {
+            request_id: "00000000000000000000000000000001".parse().expect("an id"),
+            at: brickyard_types::Timestamp::UNIX_EPOCH,
+            took: std::time::Duration::ZERO,
+            kind: Kind::Invocation,
+            route: route.into(),
+            path: None,
+            caller: None,
+            endpoint: endpoint.map(|name| name.parse().expect("a name")),
+            served_entity: None,
+            worker: None,
+            caused_by: None,
+            decision: Decision::Allowed,
+            traces: Vec::new(),
+            credentials: Vec::new(),
+            outcome: Outcome::Answered,
+            hints: Vec::new(),
+            status: 200,
+        }
+    }
+
+    #[test]
+    fn the_same_is_asked_again_when_the_endpoint_is_the_same_by_whichever_path() {
+        const BY_NAME: &str = "POST /serving-endpoints/{name}/invocations";
+        const OPENAI: &str = "POST /serving-endpoints/chat/completions";
+        for ((one, first), (other, second), same) in [
+            ((OPENAI, Some("a")), (OPENAI, Some("a")), true),
+            ((OPENAI, Some("a")), (OPENAI, Some("b")), false),
+            ((OPENAI, Some("a")), (BY_NAME, Some("a")), true),
+            ((BY_NAME, Some("a")), (BY_NAME, Some("b")), false),
+            (("GET /api/2.0/x", None), ("GET /api/2.0/x", None), true),
+            (("GET /api/2.0/x", None), ("GET /api/2.0/y", None), false),
+            (("GET /api/2.0/x", None), (BY_NAME, Some("a")), false),
+        ] {
+            assert_eq!(
+                same_thing(&entry(one, first), &entry(other, second)),
+                same,
+                "{one} {first:?} {other} {second:?}"
+            );
+        }
     }
 }

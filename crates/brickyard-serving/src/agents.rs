@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use brickyard_agents::{Answer, Job};
+use brickyard_agents::{Answer, Job, PredictError};
 use brickyard_models::{IdentityShown, ScriptedCall, ScriptedContent, ScriptedFailure};
 use brickyard_types::{ALL_APIS, PrincipalId, RequestId, WorkerId};
 use bytes::Bytes;
@@ -35,7 +35,13 @@ impl Service<Invocation> for Agents {
     }
 
     fn call(&mut self, invocation: Invocation) -> Self::Future {
-        match &invocation.entity.agent {
+        let agent = &invocation.entity.agent;
+        if invocation.call.content_type.is_some() && !matches!(agent, Agent::Workers(_)) {
+            let message = "Content-Type must be application/json (UTF-8)".to_owned();
+            let error = ServingError::Worker(PredictError::UnsupportedMediaType { message });
+            return Either::Left(ready(Err(error)));
+        }
+        match agent {
             Agent::Scripted(_) => self.script(&invocation),
             Agent::Workers(_) => Either::Right(Box::pin(work(Arc::clone(&self.0), invocation))),
             Agent::Url(_) => Either::Right(Box::pin(ask(Arc::clone(&self.0), invocation))),
@@ -149,7 +155,7 @@ async fn work(serving: Arc<Inner>, invocation: Invocation) -> Result<Prediction,
     let notes = Arc::clone(&invocation.call.notes);
     let job = Job {
         request_id: id,
-        content_type: None,
+        content_type: invocation.call.content_type.map(str::to_owned),
         body: invocation.call.body.clone(),
         stream: invocation.call.options.stream,
         user_token,

@@ -126,8 +126,10 @@ impl Inner {
         let mut entities = Vec::with_capacity(config.entities.len());
         for deployed in &config.entities {
             let unchanged = endpoint.active.as_ref().is_some_and(|active| active.entities.contains(deployed));
+            // A secret that has another value since reaches the agent with the next update, also one that changes nothing.
             let running = (before.iter().flat_map(|live| &live.entities))
-                .find(|live| unchanged && live.name == deployed.entity.name);
+                .find(|live| unchanged && live.name == deployed.entity.name)
+                .filter(|live| self.has_the_same_secrets(endpoint, deployed, live));
             let entity = match running {
                 Some(running) => Arc::clone(running),
                 None => match self.start_entity(endpoint, deployed).await {
@@ -163,6 +165,22 @@ impl Inner {
         })
     }
 
+    /// False if a secret behind the environment has another value than the one that the running agent was given.
+    fn has_the_same_secrets(
+        &self,
+        endpoint: &Endpoint,
+        deployed: &DeployedEntity,
+        live: &LiveEntity,
+    ) -> bool {
+        if live.secrets.is_empty() {
+            return true;
+        }
+        let now = (self.creator_rights(&endpoint.creator, deployed).ok())
+            .and_then(|rights| self.environment(deployed, &rights).ok());
+        // Rights that the creator has lost are not this update's business: they stop the agent by themselves.
+        now.is_none_or(|now| now.secrets == live.secrets)
+    }
+
     async fn start_entity(
         self: &Arc<Self>,
         endpoint: &Endpoint,
@@ -182,6 +200,7 @@ impl Inner {
             _ => self.settings.agent_payload_limit,
         };
         let plain: Vec<_> = environment.plain.into_iter().collect();
+        let secrets = environment.secrets.clone();
         let agent = match &deployed.entity.source {
             AgentSource::Scripted { script } => {
                 Agent::Scripted(Box::new(Scripted::compile(script).map_err(|error| error.to_string())?))
@@ -217,6 +236,7 @@ impl Inner {
             system_principal: deployed.system_principal.clone(),
             system_scopes: ScopeSet::all_apis(),
             agent,
+            secrets,
             lent: ArcSwap::from_pointee(Lent::Whole { manual: environment.manual.into() }),
             metrics: crate::metrics::Metrics::default(),
             payload_limit,
@@ -241,6 +261,9 @@ impl Inner {
                     pool.drain().await;
                 }
                 let Some(principal) = &entity.system_principal else { return };
+                if inner.live.acts_as(principal) {
+                    return;
+                }
                 let gone = inner.store.commit(|tx| {
                     inner.strip(tx, principal.id);
                     // Deleting the endpoint took it away already.

@@ -32,8 +32,10 @@ pub struct Call {
     pub endpoint: EndpointName,
     /// Which served entity, if the path names one (traffic shares do not apply then).
     pub served: Option<ServedName>,
-    /// The body, JSON that nobody has changed.
+    /// The body, JSON that nobody has changed; or a table, if `content_type` says so.
     pub body: Bytes,
+    /// The type of a body that is not JSON (`text/csv`): only a logged model can read one.
+    pub content_type: Option<&'static str>,
     /// Options out of the body.
     pub options: CallOptions,
     /// The route it came by, for the ledger.
@@ -59,6 +61,7 @@ impl Call {
             endpoint,
             served: None,
             body,
+            content_type: None,
             options: CallOptions::default(),
             route,
             caused_by: None,

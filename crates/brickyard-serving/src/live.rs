@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use brickyard_agents::WorkerPool;
 use brickyard_ledger::CredentialGiven;
 use brickyard_models::Scripted;
-use brickyard_types::{EndpointId, EndpointName, Principal, ScopeSet, ServedName};
+use brickyard_types::{EndpointId, EndpointName, Principal, ScopeSet, Secret, ServedName};
 
 use crate::endpoint::Policy;
 use crate::metrics::Metrics;
@@ -53,6 +53,8 @@ pub struct LiveEntity {
     /// What its tokens carry: everything, since the catalog lets it do what was declared and nothing else.
     pub(crate) system_scopes: ScopeSet,
     pub(crate) agent: Agent,
+    /// The secrets that its agent was started with.
+    pub(crate) secrets: Vec<(String, Secret)>,
     pub(crate) lent: ArcSwap<Lent>,
     pub(crate) metrics: Metrics,
     /// The largest body it takes, in bytes.
@@ -104,6 +106,14 @@ impl Live {
     pub fn remove(&self, name: &EndpointName) -> Option<Arc<LiveEndpoint>> {
         let before = self.0.rcu(|map| map.without(name));
         before.get(name).cloned()
+    }
+
+    /// True if something that is up acts as `principal`.
+    pub fn acts_as(&self, principal: &Principal) -> bool {
+        let up = self.0.load();
+        up.values()
+            .flat_map(|live| &live.entities)
+            .any(|one| one.system_principal.as_ref() == Some(principal))
     }
 
     /// All that is up.

@@ -167,7 +167,9 @@ async fn bring_up(
     format: LogFormat,
 ) -> Result<(), Failure> {
     let workspace = &running.workspace;
+    let mut not_applied = 0;
     if let Err(errors) = workspace.seed(config).await {
+        not_applied = errors.len();
         // An endpoint that was refused is FAILED with its reason; the rest of the workspace serves.
         for error in &errors {
             tracing::error!("{error}");
@@ -181,7 +183,7 @@ async fn bring_up(
         tracing::debug!(%reason, "not ready yet");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    say_ready(workspace, format);
+    say_ready(workspace, not_applied, format);
     Ok(())
 }
 
@@ -227,7 +229,7 @@ fn admin_token(workspace: &Workspace, config: &Config) -> Result<BearerToken, Fa
 }
 
 #[expect(clippy::print_stdout, reason = "the one line that people and scripts wait for")]
-fn say_ready(workspace: &Workspace, format: LogFormat) {
+fn say_ready(workspace: &Workspace, not_applied: usize, format: LogFormat) {
     let endpoints = workspace.serving.endpoints();
     let own: Vec<_> = (endpoints.iter())
         .filter(|view| view.endpoint.origin != brickyard_serving::Origin::BuiltIn)
@@ -245,12 +247,18 @@ fn say_ready(workspace: &Workspace, format: LogFormat) {
                 "url": workspace.host,
                 "endpoints": own.len(),
                 "failed": failed,
+                "not_applied": not_applied,
             });
             println!("{line}");
         }
         LogFormat::Human => {
-            let trouble =
+            let mut trouble =
                 if failed.is_empty() { String::new() } else { format!("; FAILED: {}", failed.join(", ")) };
+            if not_applied > 0 {
+                trouble.push_str(&format!(
+                    "; NOT APPLIED: {not_applied} of the configuration, see the errors above"
+                ));
+            }
             println!("brickyard is ready at {} with {} endpoints{trouble}", workspace.host, own.len());
         }
     }

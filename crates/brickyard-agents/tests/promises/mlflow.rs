@@ -73,6 +73,14 @@ async fn said(fake: &Fake, text: &str) -> String {
 
 async fn refused(fake: &Fake, job: Job) -> AgentError {
     match fake.run(job).await {
+        // Whoever is told of the failure without the trace is told what was raised.
+        Err(error @ PredictError::Agent(_)) if error.to_string().contains("unexpected error") => {
+            let PredictError::Agent(agent) = &error else { panic!("{error:?}") };
+            let trace = agent.stack_trace.as_deref().expect("a trace").trim_end();
+            let raised: String = trace.lines().next_back().expect("a line").chars().take(300).collect();
+            assert!(error.to_string().ends_with(&format!(" ({raised})")), "{error}");
+            *agent.clone()
+        }
         Err(PredictError::Agent(error)) => *error,
         other => panic!("{other:?}"),
     }
@@ -166,6 +174,21 @@ async fn a_responses_agent_answers_streams_and_refuses_as_the_scoring_server_doe
     let raised = refused(&fake, job(ask("raise"))).await;
     assert_eq!(raised.error_code, "BAD_REQUEST");
     assert!(raised.stack_trace.expect("a trace").contains("ValueError: the agent's own words"));
+    // The author reads the log, and may not see the answer.
+    fake.until("the trace is in the log", |_| {
+        fake.pool.logs().text().contains("ValueError: the agent's own words")
+    })
+    .await;
+    // A stream says whose fault it is: it has no room for the trace.
+    let mut midway = ask("raise half way");
+    midway["stream"] = json!(true);
+    let Answer::Stream { chunks, .. } = fake.pool.predict(job(midway)).await.expect("a stream") else {
+        panic!("no stream")
+    };
+    let chunks: Vec<_> = chunks.collect().await;
+    let Some(Err(PredictError::Agent(error))) = chunks.last() else { panic!("{chunks:?}") };
+    assert!(chunks.len() > 1);
+    assert_eq!(error.message, "ValueError: the agent's own words, half way");
     let other = Job { content_type: Some("text/html".to_owned()), ..job(ask("x")) };
     let Err(PredictError::UnsupportedMediaType { message }) = fake.run(other).await else {
         panic!("HTML is read")
@@ -191,6 +214,16 @@ async fn a_trace_is_returned_when_it_is_asked_for_and_tracing_is_on() {
     let events = streamed(&fake, body).await;
     let (last, rest) = events.split_last().expect("events");
     assert!(last["databricks_output"]["trace"]["info"].is_object(), "{last}");
+    // A chunk that waited for the trace is not lost when the agent fails.
+    let mut midway = ask("raise half way");
+    midway["stream"] = json!(true);
+    midway["databricks_options"] = json!({"return_trace": true});
+    let Answer::Stream { chunks, .. } = fake.pool.predict(crate::fake::job(midway)).await.expect("a stream")
+    else {
+        panic!("no stream")
+    };
+    let chunks: Vec<_> = chunks.collect().await;
+    assert!(chunks.len() == 6 && chunks[..5].iter().all(Result::is_ok), "{chunks:?}");
     assert!(rest.len() == 3 && rest.iter().all(|event| event.get("databricks_output").is_none()));
     assert_eq!(said(&fake, "plain").await, "you said plain");
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CLIENT_ID, NOW, PAT, World, hour, name, scopes, world};
 use crate::Unauthenticated as U;
-use crate::{ImportedPat, NewUser, TokenKind};
+use crate::{ImportedPat, NewUser, PatChange, TokenKind};
 
 fn show(world: &World, text: impl Into<String>) -> Result<crate::Caller, U> {
     world.identity.authenticate(&BearerToken::new(text))
@@ -439,6 +439,35 @@ async fn whoever_is_disabled_deleted_or_revoked_is_nobody_from_that_moment() {
         identity.authenticate(&robot).map(|caller| caller.principal().id == world.robot.id).ok(),
         None
     );
+}
+
+/// Narrowed, it opens less at once, and so does whatever was made from it; nobody is turned away for the change itself.
+#[tokio::test]
+async fn a_personal_access_token_opens_what_its_scopes_are_now() {
+    let world = world().await;
+    let identity = &world.identity;
+    let pat = BearerToken::new(PAT);
+    let caller = identity.authenticate(&pat).unwrap();
+    let derived = |wanted: &str| {
+        identity.downscope(&caller, &scopes(wanted), &world.act("agent"), world.now() + hour()).unwrap()
+    };
+    let (kept, lost) = (derived("sql.statement-execution"), derived("genie"));
+    for (now, opens) in [(Some("sql"), "sql"), (None, "all-apis"), (Some("genie sql"), "genie sql")] {
+        let change = PatChange { scopes: Some(now.map(scopes)), ..PatChange::default() };
+        let changed = identity.change_pat(Some(world.ana.id), caller.jti(), change).await.unwrap();
+        assert_eq!((changed.id, changed.scopes), (caller.jti(), now.map(scopes)));
+        assert_eq!(identity.authenticate(&pat).unwrap().scopes(), &scopes(opens), "{now:?}");
+        assert!(identity.authenticate(kept.token()).is_ok(), "{now:?}");
+        let narrowed = now == Some("sql");
+        assert_eq!(identity.authenticate(lost.token()).err(), narrowed.then_some(U::Revoked), "{now:?}");
+    }
+    let nobodys = identity.change_pat(Some(world.robot.id), caller.jti(), PatChange::default()).await;
+    assert!(nobodys.is_err(), "somebody else's token");
+    // The configuration, read again at a start, says what it opens.
+    let again = ImportedPat { scopes: Some(scopes("sql")), ..ImportedPat::new(world.ana.id, PAT.into()) };
+    identity.import_pat(again).await.unwrap();
+    assert_eq!(identity.authenticate(&pat).unwrap().scopes(), &scopes("sql"));
+    assert_eq!(identity.pats_of(world.ana.id).len(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use brickyard_agents::{AuthPolicy, LoggedModel};
+use brickyard_catalog::UserScopes;
+use serde::Deserialize;
+
 use super::Failure;
 use super::arguments::ConfigPaths;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, ServedKind};
 
 pub(super) fn run(
     paths: &ConfigPaths,
@@ -25,10 +29,32 @@ fn model_problems(config: &Config) -> Vec<String> {
     let versions = config.registered_models.iter().flat_map(|model| &model.versions);
     versions
         .filter_map(|version| {
-            let error = brickyard_agents::LoggedModel::read(&version.source).err()?;
+            let error = LoggedModel::read(&version.source).err()?;
             Some(format!("{}: {error}", version.place))
         })
+        .chain(scope_problems(config))
         .collect()
+}
+
+/// User API scopes that the deployment would be refused for.
+fn scope_problems(config: &Config) -> Vec<String> {
+    let list = UserScopes::of(config.workspace.profile.name).unwrap_or(&UserScopes::LATEST);
+    let mut problems = Vec::new();
+    for entity in config.serving_endpoints.iter().flat_map(|endpoint| &endpoint.served_entities) {
+        let (model, policy) = match &entity.kind {
+            ServedKind::Model { name, folder, .. } => {
+                (name.as_str(), LoggedModel::read(folder).ok().map(|model| model.auth_policy))
+            }
+            ServedKind::Url(_) | ServedKind::Scripted(_) => {
+                let policy = entity.auth_policy.as_ref();
+                (entity.name.as_str(), policy.and_then(|policy| AuthPolicy::deserialize(policy).ok()))
+            }
+        };
+        if let Some(refused) = policy.and_then(|policy| list.check(&policy.api_scopes).err()) {
+            problems.push(format!("{}: {}", entity.place, refused.message(model)));
+        }
+    }
+    problems
 }
 
 fn summary(config: &Config, out: &mut dyn Write) -> Result<(), Failure> {

@@ -144,6 +144,15 @@ fn check_says_what_it_read_or_all_that_is_wrong() {
         "{err}"
     );
     assert!(err.contains("users[0].user_name: missing"), "{err}");
+    let scopes = "auth_policy: {user_auth_policy: {api_scopes: [sql, all-apis]}}";
+    let endpoint = format!(
+        "{{name: e, config: {{served_entities: [{{name: it, url: 'http://127.0.0.1:1', {scopes}}}]}}}}"
+    );
+    std::fs::write(&path, format!("workspace: {{admins: [a@x]}}\nserving_endpoints: [{endpoint}]\n"))
+        .expect("written");
+    let (code, _, err) = brickyard(&["check", "--config", &shown], &[]);
+    let refused = "serving_endpoints[0].config.served_entities[0]: Invalid user API scope(s) specified for model: it. Invalid scopes: all-apis.";
+    assert!(code == 64 && err.contains(refused), "{code} {err}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use brickyard_identity::{CredentialsError, is_client_secret, is_known_scope, is_personal_access_token};
 use brickyard_types::{GroupName, ScopeSet, Secret, SignedDuration, UserName};
 
 use super::fields::{Fields, nearest, text_of};
@@ -122,6 +123,7 @@ impl Directory {
         for node in items(merged, "service_principals", problems) {
             directory.read_service_principal(node, environment, problems);
         }
+        directory.refuse_shared_tokens(problems);
         directory.add_admins(workspace, problems);
         directory.read_members(groups, problems);
         directory
@@ -281,7 +283,12 @@ impl Directory {
         let secrets = fields.list("secrets").iter().filter_map(|node| {
             let fields = Fields::of(node, &["value", "env", "file", "lifetime"], problems)?;
             let lifetime = fields.duration("lifetime");
-            Some(OAuthSecretConfig { value: secret_source::read(&fields, &folder, environment)?, lifetime })
+            let value = secret_source::read(&fields, &folder, environment)?;
+            if !value.expose_str().is_some_and(is_client_secret) {
+                problems.at(fields.place, CredentialsError::NotASecret.to_string());
+                return None;
+            }
+            Some(OAuthSecretConfig { value, lifetime })
         });
         let secrets = secrets.collect();
         let display_name = fields.present("display_name").and_then(|_| fields.text("display_name"));
@@ -300,6 +307,23 @@ impl Directory {
                 groups,
                 secrets,
             });
+        }
+    }
+
+    /// A token that two people have would sign both in as the first.
+    fn refuse_shared_tokens(&self, problems: &Problems) {
+        let mut owners: HashMap<&[u8], &UserName> = HashMap::new();
+        for user in &self.users {
+            for token in &user.personal_access_tokens {
+                let first = *owners.entry(token.value.expose()).or_insert(&user.user_name);
+                if first != &user.user_name
+                    && let Some((_, Some(place))) = self.names.get(user.user_name.as_str())
+                {
+                    let reason =
+                        format!("has a personal access token that {first} has too; give each their own");
+                    problems.at(place, reason);
+                }
+            }
         }
     }
 
@@ -353,10 +377,12 @@ fn read_pat(
     let lifetime = fields.duration("lifetime");
     let scopes = fields.node("scopes").and_then(|_| scopes(&fields));
     let value = secret_source::read(&fields, folder, environment)?;
-    let usable = value.expose_str().is_some_and(|text| text.bytes().all(|b| matches!(b, 0x21..=0x7e)));
-    if !usable {
-        problems.at(&node.place, "a token is printable ASCII without spaces");
+    if !value.expose_str().is_some_and(is_personal_access_token) {
+        problems.at(&node.place, CredentialsError::NotAPersonalAccessToken.to_string());
         return None;
+    }
+    for scope in scopes.iter().flat_map(ScopeSet::iter).filter(|scope| !is_known_scope(scope.as_str())) {
+        fields.refuse("scopes", format!("{:?} is not an API scope", scope.as_str()));
     }
     Some(PersonalAccessTokenConfig { value, comment, scopes, lifetime })
 }

@@ -41,8 +41,6 @@ pub struct EndpointConfig {
     pub tags: Vec<(String, String)>,
     /// What it is for.
     pub description: Option<String>,
-    /// Whether it is route-optimized.
-    pub route_optimized: bool,
     /// Where it stands.
     pub place: Place,
 }
@@ -81,7 +79,10 @@ pub(super) fn read(
         let permissions = permissions::read(&fields, &EndpointPermission::WORDS, directory, problems);
         let tags = tags(&fields);
         let description = fields.text("description").map(str::to_owned);
-        let route_optimized = fields.flag("route_optimized").unwrap_or(false);
+        if fields.flag("route_optimized") == Some(true) {
+            fields
+                .refuse("route_optimized", "brickyard does not stand in for route_optimized yet; remove it");
+        }
         let (Some(name), Some(creator)) = (name, creator) else { continue };
         if let Some(first) = first.get(name.as_str()) {
             fields.refuse("name", format!("the name {name} is taken; the first is {first}"));
@@ -96,7 +97,6 @@ pub(super) fn read(
             permissions,
             tags,
             description,
-            route_optimized,
             place: node.place.clone(),
         });
     }

@@ -72,7 +72,7 @@ serving_endpoints:
 "#;
 
 fn environment() -> HashMap<String, String> {
-    [("WEATHER_SP_SECRET", "sp-secret"), ("WEATHER_TOKEN", "sunny")]
+    [("WEATHER_SP_SECRET", "sp-secret-of-weather"), ("WEATHER_TOKEN", "sunny")]
         .map(|(name, value)| (name.into(), value.into()))
         .into()
 }
@@ -111,7 +111,7 @@ fn the_example_of_the_interface_page_is_read() {
     let token = &config.users[0].personal_access_tokens[0];
     assert_eq!(token.scopes.as_ref().expect("scopes").to_string(), "genie sql");
     assert_eq!(token.lifetime, Some(SignedDuration::from_mins(30)));
-    assert_eq!(config.service_principals[0].secrets[0].value.expose(), b"sp-secret");
+    assert_eq!(config.service_principals[0].secrets[0].value.expose(), b"sp-secret-of-weather");
     let secrets = &config.secret_scopes[0].secrets;
     assert_eq!(secrets[1].value.expose(), b"from a file", "the line break at the end is not the secret's");
     let endpoint = &config.serving_endpoints[0];
@@ -216,7 +216,23 @@ fn every_mistake_names_its_key_and_its_reason() {
             "users[0].personal_access_tokens[0].file: /dev/zero is not a file",
         ),
         (
-            "users: [{user_name: a, personal_access_tokens: [{value: x, lifetime: 1 hour}]}]",
+            "users: [{user_name: a, personal_access_tokens: [{value: secret-of-a}]}]",
+            "users[0].personal_access_tokens[0]: a personal access token is `dapi` and more, 12 to 512 printable ASCII characters without spaces",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: dapi0123456789, scopes: [sql, sequel]}]}]",
+            "users[0].personal_access_tokens[0].scopes: \"sequel\" is not an API scope",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: dapi0123456789}]}, {user_name: b, personal_access_tokens: [{value: dapi0123456789}]}]",
+            "users[1].user_name: has a personal access token that a has too; give each their own",
+        ),
+        (
+            "service_principals: [{display_name: a, application_id: 7f1c0de0-0000-4000-8000-000000000001, secrets: [{value: short}]}]",
+            "service_principals[0].secrets[0]: a client secret has 12 to 512 printable ASCII characters without spaces",
+        ),
+        (
+            "users: [{user_name: a, personal_access_tokens: [{value: dapi0123456789, lifetime: 1 hour}]}]",
             "users[0].personal_access_tokens[0].lifetime: a duration such as 1h, 30m, 90s or 1h30m is needed (units: d, h, m, s, ms)",
         ),
         (

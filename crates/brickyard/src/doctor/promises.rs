@@ -239,10 +239,38 @@ const HINTS: &[(&str, &[&str])] = &[
     ),
     ("w = WorkspaceClient()\n", &["agent.py user-policy-unused"]),
     (
+        "from databricks_ai_bridge import (Other, ModelServingUserCredentials)\n",
+        &["agent.py user-policy-unused"],
+    ),
+    (
+        "from databricks_ai_bridge import ModelServingUserCredentials as User\nw = WorkspaceClient(credentials_strategy=User())\n",
+        &["agent.py:2 user-client-too-early"],
+    ),
+    (
+        "from databricks_ai_bridge import ModelServingUserCredentials as User\ndef client(kind):\n    return WorkspaceClient(credentials_strategy=kind())\ndef predict(q):\n    return client(User), client(kind=User)\n",
+        &[],
+    ),
+    (
         "def predict(q):\n    u = WorkspaceClient(credentials_strategy=ModelServingUserCredentials())\n    return DatabricksVectorSearch(index_name='a.b.other')\n",
         &["agent.py:3 undeclared-resource"],
     ),
 ];
+
+/// What a user's token reaches here is not said to be missing.
+#[test]
+fn a_scope_that_opens_something_here_is_not_called_missing() {
+    for (scopes, missing) in [
+        ("sql.statement-execution, sql.warehouses", false),
+        ("catalog.connections", false),
+        ("serving.serving-endpoints, 'iam.current-user:read'", false),
+        ("dashboards.genie", true),
+        ("vectorsearch.vector-search-indexes", true),
+    ] {
+        let report = judged(&policy("", scopes), "", "");
+        let said = report.findings.iter().any(|finding| finding.rule == "not-here-yet");
+        assert_eq!(said, missing, "{report}");
+    }
+}
 
 #[test]
 fn the_code_is_read_for_what_goes_wrong_for_people() {

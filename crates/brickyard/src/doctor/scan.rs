@@ -32,6 +32,10 @@ macro_rules! patterns {
 patterns! {
     // The user's client is built here.
     USER = r"credentials?_strategy\s*=\s*(ModelServingUserCredentials\s*\(|[\w.]*MODEL_SERVING_USER_CREDENTIALS\b)|\bget_user_workspace_client\s*\(";
+    // The class goes by another name here.
+    RENAMED = r"\bModelServingUserCredentials\s+as\s+(\w+)";
+    // The class is handed on, and called where this scan does not follow.
+    HANDED_ON = r"(?:[(,=\[]|\breturn\b|\byield\b)\s*ModelServingUserCredentials\s*(?:[),\]}]|$)";
     // The strategy is kept under a name.
     KEPT = r"([\w.]+)\s*=\s*ModelServingUserCredentials\s*\(";
     GIVEN = r"credentials?_strategy\s*=\s*([\w.]+)";
@@ -93,6 +97,8 @@ struct Scan<'a> {
     last_try: Option<(usize, bool)>,
     strategies: Vec<String>,
     users_client: Option<usize>,
+    /// The class of the user's credentials is passed around: whether a client is built of it cannot be read here.
+    handed_on: bool,
     own_client: Option<usize>,
     findings: &'a mut Vec<Finding>,
 }
@@ -105,16 +111,35 @@ pub(super) fn scan(model: &LoggedModel, file: &str, source: &str, findings: &mut
         last_try: None,
         strategies: Vec::new(),
         users_client: None,
+        handed_on: false,
         own_client: None,
         findings,
     };
-    let lines = lines(source);
+    let lines = by_their_own_name(lines(source));
     for line in &lines {
         scan.line(line);
     }
-    let (users_client, own_client) = (scan.users_client, scan.own_client);
-    policy(model, file, users_client, own_client, findings);
+    let (users_client, own_client, handed_on) = (scan.users_client, scan.own_client, scan.handed_on);
+    if users_client.is_some() || !handed_on {
+        policy(model, file, users_client, own_client, findings);
+    }
     names(model, file, &lines, findings);
+}
+
+/// The lines with the class of the user's credentials called what it is, where an import gave it another name.
+fn by_their_own_name(mut lines: Vec<Line>) -> Vec<Line> {
+    let renamed: Vec<String> = lines
+        .iter()
+        .flat_map(|line| RENAMED.captures_iter(&line.code))
+        .map(|found| found[1].to_owned())
+        .collect();
+    let here = renamed.iter().filter_map(|name| Regex::new(&format!(r"\b{}\b", regex::escape(name))).ok());
+    for name in here {
+        for line in &mut lines {
+            line.code = name.replace_all(&line.code, "ModelServingUserCredentials").into_owned();
+        }
+    }
+    lines
 }
 
 impl Scan<'_> {
@@ -190,6 +215,8 @@ impl Scan<'_> {
     }
 
     fn look(&mut self, line: &Line) {
+        let import = line.code.starts_with("from ") || line.code.starts_with("import ");
+        self.handed_on |= !import && HANDED_ON.is_match(&line.code);
         if let Some(kept) = KEPT.captures(&line.code)
             && !USER.is_match(&line.code)
         {

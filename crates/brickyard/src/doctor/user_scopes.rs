@@ -7,8 +7,18 @@ use brickyard_catalog::{ApiFamily, UserScopes, family};
 use super::{Finding, decision};
 
 /// What a user's token reaches in brickyard so far; `iam.*` opens `Me`, which every token does.
-static REACHED: [&ApiFamily; 3] =
-    [&family::SERVING_ENDPOINTS, &family::SERVING_INVOCATIONS, &family::DIRECTORY_READ];
+static REACHED: [&ApiFamily; 10] = [
+    &family::SERVING_ENDPOINTS,
+    &family::SERVING_INVOCATIONS,
+    &family::DIRECTORY_READ,
+    &family::SQL_STATEMENTS,
+    &family::SQL_WAREHOUSES_READ,
+    &family::UC_CATALOGS,
+    &family::UC_TABLES,
+    &family::UC_FUNCTIONS,
+    &family::UC_CONNECTIONS,
+    &family::UC_GRANTS,
+];
 
 /// Checks each scope.
 pub(super) fn check(policy: &AuthPolicy, list: &'static UserScopes, findings: &mut Vec<Finding>) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -87,12 +87,19 @@ async fn openai(
     access: Access,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let body = read(&workspace, None, request).await?;
+    let route = match request.uri().path() {
+        "/serving-endpoints/chat/completions" => "POST /serving-endpoints/chat/completions",
+        "/serving-endpoints/completions" => "POST /serving-endpoints/completions",
+        "/serving-endpoints/responses" => "POST /serving-endpoints/responses",
+        "/serving-endpoints/embeddings" => "POST /serving-endpoints/embeddings",
+        _ => "POST /serving-endpoints/v1/chat/completions",
+    };
+    let (body, _) = read(&workspace, None, request).await?;
     let model: Model<'_> = serde_json::from_slice(&body).map_err(|_| invalid_json())?;
     let name =
         model.model.ok_or_else(|| ApiError::bad_request("The field 'model' must name a serving endpoint"))?;
     let endpoint = endpoint_name(&name)?;
-    answer(&workspace, &access, endpoint, None, body, "POST /serving-endpoints/{openai path}").await
+    answer(&workspace, &access, endpoint, None, (body, None), route).await
 }
 
 /// `GET /serving-endpoints/models`: what the caller may see, as OpenAI lists models.
@@ -121,21 +128,39 @@ fn endpoint_name(name: &str) -> Result<EndpointName, ApiError> {
 }
 
 /// The body, as far as the endpoint takes one. What is no JSON runs no agent, whoever would answer it; what is JSON
-/// goes on byte for byte, unparsed: what its numbers and its doubled keys mean is the agent's to say.
+/// goes on byte for byte, unparsed: what its numbers and its doubled keys mean is the agent's to say. So does a table,
+/// which only a logged model can read.
 async fn read(
     workspace: &Workspace,
     endpoint: Option<&EndpointName>,
     request: Request,
-) -> Result<Bytes, ApiError> {
-    is_json(request.headers())?;
+) -> Result<(Bytes, Option<&'static str>), ApiError> {
+    let table = endpoint.and_then(|_| table(request.headers()));
+    if table.is_none() {
+        is_json(request.headers())?;
+    }
     let limit = match endpoint {
         Some(name) => workspace.serving.payload_limit(name),
         None => workspace.profile.agent_payload_bytes.value,
     };
     let body = Body::from_request(request, &()).await.map_err(|never| match never {})?;
     let body = body_limit::collect(body, limit).await?;
-    serde_json::from_slice::<&RawValue>(&body).map_err(|_| invalid_json())?;
-    Ok(body)
+    if table.is_none() {
+        serde_json::from_slice::<&RawValue>(&body).map_err(|_| invalid_json())?;
+    }
+    Ok((body, table))
+}
+
+/// The type of a body that is a table, as mlflow's scoring server reads them.
+fn table(headers: &HeaderMap) -> Option<&'static str> {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return None };
+    let text = value.to_str().ok()?.to_ascii_lowercase();
+    match text.split_once(';').map_or((&*text, ""), |(kind, rest)| (kind, rest.trim())) {
+        ("text/csv", "" | "charset=utf-8" | "header=present") => Some("text/csv"),
+        ("application/vnd.apache.parquet", "") => Some("application/vnd.apache.parquet"),
+        _ => None,
+    }
 }
 
 async fn answer(
@@ -143,11 +168,12 @@ async fn answer(
     access: &Access,
     endpoint: EndpointName,
     served: Option<ServedName>,
-    body: Bytes,
+    (body, content_type): (Bytes, Option<&'static str>),
     route: &'static str,
 ) -> Result<Response, ApiError> {
     let mut call = Call::new(access.request_id(), access.caller().clone(), endpoint, body, route);
     call.options = options(&call.body)?;
+    call.content_type = content_type;
     call.served = served;
     call.caused_by = access.caused_by();
     access.recorded_elsewhere();

@@ -22,6 +22,7 @@ use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
 
+mod beyond;
 mod read;
 mod wire;
 
@@ -62,6 +63,7 @@ async fn create(
     StrictJson(body): StrictJson<CreateBody>,
 ) -> Answer {
     let permit: Permit<MayCreate> = access.authorize(MayCreate(()))?;
+    body.beyond.refuse()?;
     let config = body.config.ok_or_else(|| ApiError::invalid_parameter("config is required"))?;
     let (entities, routes) = config.read()?;
     let request = CreateEndpoint {

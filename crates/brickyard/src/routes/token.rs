@@ -17,9 +17,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use brickyard_catalog::{UseTokens, family};
-use brickyard_identity::credentials::CredentialsChange;
 use brickyard_identity::{
-    Caller, CredentialsError, IdentityError, PersonalAccessToken, TokenKind, is_known_scope,
+    Caller, CredentialsError, IdentityError, PatChange, PersonalAccessToken, TokenKind, is_known_scope,
 };
 use brickyard_types::{ErrorCode, Jti, Principal, PrincipalId, Scope, ScopeSet, SignedDuration};
 use serde::Deserialize;
@@ -38,10 +37,10 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
     ("POST /api/2.0/token/create", Level::Real, SCOPE),
     ("GET /api/2.0/token/list", Level::Real, SCOPE),
     ("POST /api/2.0/token/delete", Level::Real, SCOPE),
-    ("PATCH /api/2.0/token/{token_id}", Level::ShapeOnly, SCOPE),
+    ("PATCH /api/2.0/token/{token_id}", Level::Real, SCOPE),
     ("GET /api/2.0/token-management/tokens", Level::Real, SCOPE),
     ("GET /api/2.0/token-management/tokens/{token_id}", Level::Real, SCOPE),
-    ("PATCH /api/2.0/token-management/tokens/{token_id}", Level::ShapeOnly, SCOPE),
+    ("PATCH /api/2.0/token-management/tokens/{token_id}", Level::Real, SCOPE),
     ("DELETE /api/2.0/token-management/tokens/{token_id}", Level::Real, SCOPE),
     ("POST /api/2.0/token-management/on-behalf-of/tokens", Level::Real, SCOPE),
 ];
@@ -93,6 +92,7 @@ struct Update {
 #[derive(Deserialize)]
 struct UpdatedToken {
     comment: Option<String>,
+    scopes: Option<Vec<String>>,
 }
 
 async fn create(
@@ -135,7 +135,7 @@ async fn update(
 ) -> Answer {
     access.authorize(UseTokens(()))?;
     let owner = access.caller().principal().id;
-    set_comment(&workspace, Some(owner), &id, body).await?;
+    change(&workspace, &access, Some(owner), &id, body).await?;
     Ok(Json(json!({})))
 }
 
@@ -211,35 +211,40 @@ fn checked_comment(comment: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter(format!("comment has at most {LONGEST_COMMENT} bytes")))
 }
 
-/// Changes a token's comment. Its scopes stay: whoever wants others makes another token.
-async fn set_comment(
+/// Changes what `update_mask` names of a token. Like a new token, it opens no more than the one that asks.
+async fn change(
     workspace: &Workspace,
+    access: &Access,
     owner: Option<PrincipalId>,
     id: &str,
     update: Update,
 ) -> Result<PersonalAccessToken, ApiError> {
-    let mask = update.update_mask.ok_or_else(|| ApiError::invalid_parameter("update_mask is required"))?;
-    match mask.as_str() {
-        "comment" => {}
-        "scopes" | "comment,scopes" | "scopes,comment" | "*" => {
-            return Err(ApiError::not_emulated("Changing the scopes of a personal access token"));
-        }
-        _ => return Err(ApiError::invalid_parameter("update_mask names comment or scopes")),
-    }
-    let comment = update.token.and_then(|token| token.comment).unwrap_or_default();
-    checked_comment(&comment)?;
+    let change = wanted(access.caller(), update)?;
     let id = token_id(id)?;
-    let slot = workspace.identity.slots().credentials();
-    let changed = workspace.store.commit(|tx| match tx.get(slot).token(id) {
-        Some(token) if owner.is_none_or(|owner| owner == token.owner) => {
-            // The state is keyed by id and hash, so the same token again, with another comment, replaces it.
-            let changed = PersonalAccessToken { comment: comment.as_str().into(), ..token.clone() };
-            tx.change(slot, CredentialsChange::TokenCreated(changed.clone()));
-            Ok(changed)
+    workspace.identity.change_pat(owner, id, change).await.map_err(|error| refused(&error))
+}
+
+fn wanted(caller: &Caller, update: Update) -> Result<PatChange, ApiError> {
+    let mask = update.update_mask.ok_or_else(|| ApiError::invalid_parameter("update_mask is required"))?;
+    let fields: Vec<&str> = if mask == "*" { vec!["comment", "scopes"] } else { mask.split(',').collect() };
+    let token = update.token.unwrap_or(UpdatedToken { comment: None, scopes: None });
+    let mut change = PatChange::default();
+    for field in fields {
+        match field {
+            "comment" => {
+                let comment = token.comment.clone().unwrap_or_default();
+                checked_comment(&comment)?;
+                change.comment = Some(comment);
+            }
+            // Left out they would mean everything, which nobody asks for by saying nothing.
+            "scopes" => match token.scopes.as_deref().filter(|scopes| !scopes.is_empty()) {
+                Some(scopes) => change.scopes = Some(scopes_for(caller, Some(scopes))?),
+                None => return Err(ApiError::invalid_parameter("token.scopes names at least one scope")),
+            },
+            _ => return Err(ApiError::invalid_parameter("update_mask names comment or scopes")),
         }
-        _ => Err(CredentialsError::NotFound { kind: "token", id }),
-    });
-    changed.await.map_err(|error| refused(&error.into()))
+    }
+    Ok(change)
 }
 
 fn token_id(text: &str) -> Result<Jti, ApiError> {

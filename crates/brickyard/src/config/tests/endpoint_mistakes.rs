@@ -156,6 +156,11 @@ fn every_mistake_of_an_endpoint_names_its_key_and_its_reason() {
         ),
         (
             SAY,
+            "route_optimized: true",
+            format!("{e}.route_optimized: brickyard does not stand in for route_optimized yet; remove it"),
+        ),
+        (
+            SAY,
             "ai_gateway: {}",
             format!("{e}.ai_gateway: brickyard does not stand in for ai_gateway yet; remove it"),
         ),

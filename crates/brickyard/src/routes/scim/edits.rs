@@ -200,13 +200,13 @@ fn group_name(text: &str) -> Result<GroupName, ApiError> {
 }
 
 /// Why the directory refuses, as SCIM says it.
-fn refused(error: &DirectoryError) -> ApiError {
+pub(super) fn refused(error: &DirectoryError) -> ApiError {
     let (status, scim_type) = match error {
         DirectoryError::Name(_) | DirectoryError::NotAnApplicationId(_) | DirectoryError::Cycle(_) => {
             (StatusCode::BAD_REQUEST, "invalidValue")
         }
         DirectoryError::AlreadyExists { .. } => (StatusCode::CONFLICT, "uniqueness"),
-        DirectoryError::BuiltIn(_) => (StatusCode::BAD_REQUEST, "mutability"),
+        DirectoryError::BuiltIn(_) | DirectoryError::LastAdmin => (StatusCode::BAD_REQUEST, "mutability"),
         DirectoryError::NotFound { .. } => (StatusCode::NOT_FOUND, "noTarget"),
         // Nobody is told that there is one.
         DirectoryError::System(_) => {

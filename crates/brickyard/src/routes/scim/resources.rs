@@ -6,11 +6,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use brickyard_catalog::{ManageDirectory, ReadDirectory};
+use brickyard_identity::DirectoryError;
 use brickyard_store::CommitError;
 use brickyard_types::PrincipalId;
 
 use super::attributes::{Edit, How, read_all};
-use super::edits::Change;
+use super::edits::{Change, refused};
 use super::listing::page;
 use super::patch::read_patch;
 use super::record::{Kind, Projection, Record, id_of};
@@ -114,7 +115,15 @@ async fn change<T>(
     decide: impl FnOnce(Change<'_>) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     let slots = workspace.identity.slots();
-    let committed = workspace.store.commit(|tx| decide(Change { tx, slots, kind }));
+    let committed = workspace.store.commit(|tx| {
+        let administered = tx.get(slots.directory()).is_administered();
+        let done = decide(Change { tx, slots, kind })?;
+        // Of the whole request: one that puts another admin in the place of the last is fine.
+        if administered && !tx.get(slots.directory()).is_administered() {
+            return Err(refused(&DirectoryError::LastAdmin));
+        }
+        Ok(done)
+    });
     committed.await.map_err(|error| match error {
         CommitError::Refused(error) => error,
         CommitError::Store(error) => ApiError::internal(&error),

@@ -13,6 +13,7 @@ use brickyard_types::{Scope, ScopeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::beyond;
 use crate::errors::ApiError;
 
 /// `POST /api/2.0/serving-endpoints`.
@@ -26,6 +27,9 @@ pub struct CreateBody {
     pub tags: Option<Vec<TagBody>>,
     /// A description.
     pub description: Option<String>,
+    /// What is not emulated.
+    #[serde(flatten)]
+    pub beyond: beyond::OfEndpoint,
 }
 
 /// `PUT .../config`, and the `config` of a create.
@@ -34,6 +38,8 @@ pub struct ConfigBody {
     served_entities: Option<Vec<EntityBody>>,
     served_models: Option<Vec<EntityBody>>,
     traffic_config: Option<TrafficBody>,
+    #[serde(flatten)]
+    beyond: beyond::OfConfig,
 }
 
 /// `PATCH .../tags`.
@@ -110,6 +116,9 @@ pub struct EntityBody {
     pub python: Option<PathBuf>,
     /// Ours: what an entity without an `MLmodel` declares.
     pub auth_policy: Option<AuthPolicy>,
+    /// What is not emulated.
+    #[serde(flatten)]
+    pub beyond: beyond::OfEntity,
 }
 
 /// `foundation_model`.
@@ -122,6 +131,7 @@ pub struct FoundationBody {
 impl ConfigBody {
     /// The typed entities and routes.
     pub fn read(self) -> Result<(Vec<ServedEntity>, Vec<Route>), ApiError> {
+        self.beyond.refuse()?;
         let entities = match (self.served_entities, self.served_models) {
             (Some(entities), Some(_) | None) | (None, Some(entities)) => entities,
             (None, None) => return Err(ApiError::invalid_parameter("served_entities is required")),
@@ -145,6 +155,7 @@ impl EntityBody {
         if self.external_model.is_some() {
             return Err(ApiError::not_emulated("served entities with external_model"));
         }
+        self.beyond.refuse()?;
         let version = match self.entity_version {
             Some(Value::String(text)) => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),

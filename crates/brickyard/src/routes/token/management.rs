@@ -10,7 +10,7 @@ use brickyard_identity::PersonalAccessToken;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, NewToken, Once, Update, info, make, refused, set_comment, token_id};
+use super::{Answer, NewToken, Once, Update, change, info, make, refused, token_id};
 use crate::access::Access;
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
@@ -70,7 +70,7 @@ pub(super) async fn update(
     StrictJson(body): StrictJson<Update>,
 ) -> Answer {
     access.authorize(ManageTokens(()))?;
-    let token = set_comment(&workspace, None, &id, body).await?;
+    let token = change(&workspace, &access, None, &id, body).await?;
     Ok(Json(shown(&workspace, &token)))
 }
 
