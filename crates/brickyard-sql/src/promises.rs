@@ -8,6 +8,7 @@ mod functions_and_views;
 mod hostile_statements;
 mod http_requests;
 mod information_schema;
+mod plans;
 mod policies;
 mod rights;
 mod section_r;
