@@ -12,6 +12,7 @@ mod plans;
 mod policies;
 mod rights;
 mod section_r;
+mod single_row;
 mod spark;
 mod time;
 mod workspace;
