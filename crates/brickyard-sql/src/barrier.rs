@@ -211,6 +211,12 @@ impl BarrierExec {
         ));
         Self { inner, policed, properties }
     }
+
+    /// What runs behind it, for promises about plans.
+    #[cfg(test)]
+    pub(crate) fn behind(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.inner
+    }
 }
 
 impl fmt::Debug for BarrierExec {

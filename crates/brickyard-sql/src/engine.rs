@@ -12,7 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use futures_util::FutureExt;
 
 use crate::error::SqlError;
@@ -48,7 +48,10 @@ pub(crate) struct Inner {
     pub entropy: Arc<dyn Entropy>,
     pub options: SqlOptions,
     pub python: PythonFunctions,
-    /// Settings and built-in functions, which every statement starts with a copy of. It holds no plan and no table.
+    /// Built-in functions, and what plans operators and literals: where names are looked up. It holds no plan and no table.
+    pub known: SessionState,
+    /// Settings and the optimizer's rules, which every statement starts with a copy of. A plan holds its functions itself,
+    /// so there are none here: copying their names for each statement took longer than a small statement does.
     pub base: SessionState,
     pub writers: crate::delta::Writers,
     pub opened: crate::delta::Opened,
@@ -81,6 +84,7 @@ impl Sql {
         crate::deep::set_stacks();
         let pool = Arc::new(GreedyMemoryPool::new(options.memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let known = known_state(runtime);
         let python = PythonFunctions::new(PythonSettings {
             interpreter: options.python.clone(),
             run_dir: options.run_dir.clone(),
@@ -92,7 +96,8 @@ impl Sql {
             entropy,
             options,
             python,
-            base: base_state(runtime),
+            base: without_functions(&known)?,
+            known,
             writers: crate::delta::Writers::default(),
             opened: crate::delta::Opened::default(),
             #[cfg(test)]
@@ -159,7 +164,7 @@ impl Sql {
     }
 }
 
-fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     let mut config = SessionConfig::new()
         .with_information_schema(false)
         .with_target_partitions(std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
@@ -176,4 +181,15 @@ fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     crate::functions::register(&mut state);
     crate::bounded::bound(&mut state);
     state
+}
+
+/// The settings of a session alone.
+fn without_functions(known: &SessionState) -> Result<SessionState, SqlError> {
+    let mut state = SessionStateBuilder::new()
+        .with_config(known.config().clone())
+        .with_runtime_env(Arc::clone(known.runtime_env()))
+        .build();
+    // The one that a rule of the optimizer looks up, for DISTINCT ON.
+    state.register_udaf(known.udaf("first_value")?)?;
+    Ok(state)
 }

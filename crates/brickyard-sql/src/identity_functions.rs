@@ -18,7 +18,20 @@ use datafusion::scalar::ScalarValue;
 
 use crate::session::Current;
 
-/// The functions of one statement, by lower-case name.
+/// What the functions are called.
+pub(crate) const NAMES: [&str; 9] = [
+    "current_user",
+    "session_user",
+    "user",
+    "current_catalog",
+    "current_schema",
+    "current_database",
+    "current_metastore",
+    "is_member",
+    "is_account_group_member",
+];
+
+/// The functions of one statement, named as in [`NAMES`].
 pub(crate) fn of(directory: &Directory, speaker: &Principal, current: &Current) -> Vec<Arc<ScalarUDF>> {
     let name = speaker.name.to_string();
     let system = matches!(speaker.kind, PrincipalKind::SystemServicePrincipal(_));

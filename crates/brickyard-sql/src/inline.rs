@@ -8,13 +8,15 @@ use brickyard_catalog::Asker;
 use brickyard_catalog::unity::{
     ExecuteFunction, FunctionBody, FunctionDetail, FunctionParameter, FunctionReturns, Object,
 };
-use datafusion::arrow::datatypes::Field;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
+use datafusion::common::{Column, DFSchema, ExprSchema, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, TableSource, cast};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, TableSource, cast,
+};
 use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_arrow;
@@ -80,15 +82,17 @@ impl Run<'_> {
         Ok(bodies)
     }
 
-    /// The body of one function with these arguments. Whoever calls it has seen to the right to.
+    /// The body of one function with these arguments, whose columns are those of `schema`. Whoever calls it has seen to the
+    /// right to.
     pub(crate) async fn body(
         &self,
         scope: Scope<'_>,
         object: &Arc<Object>,
         arguments: Vec<Expr>,
+        schema: &DFSchema,
     ) -> Result<Expr, SqlError> {
         let template = self.template(scope, object).await?;
-        Ok(template.with(arguments)?)
+        Ok(template.with(arguments, schema)?)
     }
 
     /// A function's body, planned in its own scope over its parameters.
@@ -136,7 +140,7 @@ impl Run<'_> {
                 name: Arc::clone(&object.full_name),
                 relation,
                 parameters,
-                body: cast(body, to_arrow(returns)),
+                body: of_type(body, to_arrow(returns), &DFSchema::empty()),
             })
         })
     }
@@ -228,8 +232,9 @@ impl Run<'_> {
         };
         let template =
             Template { name: Arc::clone(&object.full_name), relation, parameters, body: planned.clone() };
-        let values = template.values(given)?;
-        let plan = template.in_plan((*subquery.subquery).clone(), &values)?;
+        let nothing = DFSchema::empty();
+        let values = template.values(given, &nothing)?;
+        let plan = template.in_plan((*subquery.subquery).clone(), &values, &nothing)?;
         let found = plan.schema().columns();
         if !columns.is_empty() && found.len() != columns.len() {
             return Err(SqlError::condition(
@@ -260,7 +265,7 @@ const MOST_NODES: usize = 20_000;
 #[derive(Clone, Debug)]
 struct Parameter {
     name: String,
-    data_type: datafusion::arrow::datatypes::DataType,
+    data_type: DataType,
     default: Option<Expr>,
 }
 
@@ -274,8 +279,12 @@ struct Template {
 }
 
 impl Template {
-    /// The arguments by parameter, each cast to its parameter's type.
-    fn values(&self, arguments: Vec<Expr>) -> Result<HashMap<String, Expr>, DataFusionError> {
+    /// The arguments by parameter, each of its parameter's type.
+    fn values(
+        &self,
+        arguments: Vec<Expr>,
+        schema: &DFSchema,
+    ) -> Result<HashMap<String, Expr>, DataFusionError> {
         if arguments.len() > self.parameters.len() {
             return Err(DataFusionError::Plan(format!(
                 "{} takes {} arguments, not {}",
@@ -293,14 +302,14 @@ impl Template {
                     self.name, parameter.name
                 ))
             })?;
-            values.insert(parameter.name.clone(), cast(value, parameter.data_type.clone()));
+            values.insert(parameter.name.clone(), of_type(value, parameter.data_type.clone(), schema));
         }
         Ok(values)
     }
 
     /// The body with arguments in the place of parameters.
-    fn with(&self, arguments: Vec<Expr>) -> Result<Expr, DataFusionError> {
-        let values = self.values(arguments)?;
+    fn with(&self, arguments: Vec<Expr>, schema: &DFSchema) -> Result<Expr, DataFusionError> {
+        let values = self.values(arguments, schema)?;
         let replaced = self.body.clone().transform_up(|expr| match &expr {
             Expr::Column(column) if column.relation.as_ref() == Some(&self.relation) => {
                 match values.get(&column.name) {
@@ -308,7 +317,7 @@ impl Template {
                     None => Ok(Transformed::no(expr)),
                 }
             }
-            _ => map_subquery(expr, &mut |plan| self.in_plan(plan, &values)),
+            _ => map_subquery(expr, &mut |plan| self.in_plan(plan, &values, schema)),
         })?;
         let mut size = 0_usize;
         replaced.data.apply(|one| {
@@ -336,12 +345,13 @@ impl Template {
         &self,
         plan: LogicalPlan,
         values: &HashMap<String, Expr>,
+        schema: &DFSchema,
     ) -> Result<LogicalPlan, DataFusionError> {
         map_expressions(plan, &mut |expr| {
             expr.transform_up(|one| match &one {
                 Expr::OuterReferenceColumn(_, column) if column.relation.as_ref() == Some(&self.relation) => {
                     match values.get(&column.name) {
-                        Some(value) => Ok(Transformed::yes(outer(value.clone())?)),
+                        Some(value) => Ok(Transformed::yes(outer(value.clone(), schema)?)),
                         None => Ok(Transformed::no(one)),
                     }
                 }
@@ -351,13 +361,50 @@ impl Template {
     }
 }
 
-/// An argument as a subquery sees it: its columns are those of the query outside.
-fn outer(value: Expr) -> Result<Expr, DataFusionError> {
+/// An expression that has a type. Without a cast where it surely has it already: a cast around a filter's condition or
+/// around a column that a subquery compares hides from the optimizer that the two are a semi join.
+fn of_type(expr: Expr, data_type: DataType, schema: &DFSchema) -> Expr {
+    if has_type(&expr, &data_type, schema) { expr } else { cast(expr, data_type) }
+}
+
+/// True if an expression has a type whatever its parts are coerced to when the plan is analysed.
+fn has_type(expr: &Expr, data_type: &DataType, schema: &DFSchema) -> bool {
+    match expr {
+        Expr::Column(column) => {
+            schema.field_from_column(column).is_ok_and(|field| field.data_type() == data_type)
+        }
+        Expr::Cast(cast) => cast.field.data_type() == data_type,
+        Expr::BinaryExpr(binary) => {
+            let boolean = matches!(
+                binary.op,
+                Operator::And
+                    | Operator::Or
+                    | Operator::Eq
+                    | Operator::NotEq
+                    | Operator::Lt
+                    | Operator::LtEq
+                    | Operator::Gt
+                    | Operator::GtEq
+            );
+            boolean && *data_type == DataType::Boolean
+        }
+        Expr::Not(_) | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::Exists(_) | Expr::InSubquery(_) => {
+            *data_type == DataType::Boolean
+        }
+        _ => false,
+    }
+}
+
+/// An argument as a subquery sees it: its columns are those of the query outside, which `schema` knows.
+fn outer(value: Expr, schema: &DFSchema) -> Result<Expr, DataFusionError> {
     let seen = value.transform_up(|expr| match expr {
         Expr::Column(column) => {
-            // The type is looked up again when the plan is analysed; what matters here is that it is outside.
-            let field =
-                Arc::new(Field::new(&column.name, datafusion::arrow::datatypes::DataType::Null, true));
+            // A type that is not known here is looked up again when the plan is analysed; what matters is that it is
+            // outside.
+            let field = match schema.field_from_column(&column) {
+                Ok(field) => Arc::clone(field),
+                Err(_) => Arc::new(Field::new(&column.name, DataType::Null, true)),
+            };
             Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
         }
         other => Ok(Transformed::no(other)),
@@ -408,7 +455,8 @@ fn put_bodies(expr: Expr, bodies: &HashMap<u64, Template>) -> Result<Transformed
         let Expr::ScalarFunction(call) = &one else { return Ok(Transformed::no(one)) };
         let Some(called) = called(call) else { return Ok(Transformed::no(one)) };
         let Some(template) = bodies.get(&called.object.id.0) else { return Ok(Transformed::no(one)) };
-        Ok(Transformed::yes(template.with(call.args.clone())?))
+        // What the columns of a user's call are is known when the plan is analysed.
+        Ok(Transformed::yes(template.with(call.args.clone(), &DFSchema::empty())?))
     })
 }
 

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 
 use crate::arrow_types::to_arrow;
 use crate::rewrite::TABLE_FUNCTION;
+use crate::run::query::StatementFunctions;
 use crate::spark::clauses::Sort;
 
 /// What planning missed.
@@ -45,8 +46,8 @@ pub(crate) struct Round<'a> {
     pub state: &'a SessionState,
     pub loaded: &'a Loaded,
     pub missing: Mutex<Option<Missing>>,
-    /// Functions of this statement (`current_user`), by lower-case name.
-    pub statement_functions: &'a HashMap<String, Arc<ScalarUDF>>,
+    /// Functions of this statement (`current_user`).
+    pub statement_functions: &'a StatementFunctions<'a>,
     /// Looks a function of Unity Catalog up by the name that was written.
     pub find_function: &'a (dyn Fn(Vec<String>) -> Option<Arc<Object>> + Sync),
 }

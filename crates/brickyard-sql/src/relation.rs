@@ -215,7 +215,8 @@ impl Run<'_> {
     ) -> Result<Expr, SqlError> {
         let arguments = filter.arguments.iter().map(|argument| self.policy_argument(argument, schema));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-        let body = self.policy(scope, table, filter.function, &filter.function_name, arguments).await?;
+        let body =
+            self.policy(scope, table, filter.function, &filter.function_name, arguments, schema).await?;
         // Whatever is not TRUE hides the row: FALSE, and NULL.
         let condition =
             if body.get_type(schema)? == DataType::Boolean { body } else { cast(body, DataType::Boolean) };
@@ -234,7 +235,7 @@ impl Run<'_> {
         for argument in &mask.arguments {
             arguments.push(self.policy_argument(argument, schema)?);
         }
-        self.policy(scope, table, mask.function, &mask.function_name, arguments).await
+        self.policy(scope, table, mask.function, &mask.function_name, arguments, schema).await
     }
 
     fn policy_argument(&self, argument: &PolicyArgument, schema: &DFSchema) -> Result<Expr, SqlError> {
@@ -255,6 +256,7 @@ impl Run<'_> {
         function: ObjectId,
         name: &str,
         arguments: Vec<Expr>,
+        schema: &DFSchema,
     ) -> Result<Expr, SqlError> {
         let found = self.sql.catalog.unity().get(function).cloned();
         let Some(function) = found.filter(|found| found.kind == ObjectKind::Function) else {
@@ -267,7 +269,7 @@ impl Run<'_> {
                 ),
             ));
         };
-        self.body(scope, &function, arguments).await
+        self.body(scope, &function, arguments, schema).await
     }
 }
 

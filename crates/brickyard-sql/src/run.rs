@@ -1,6 +1,7 @@
 //! One statement of one principal: names become objects, objects become permits, permits become relations.
 
 pub(crate) mod query;
+mod single_row;
 mod spelling;
 
 use std::collections::HashMap;
@@ -175,6 +176,14 @@ impl<'a> Run<'a> {
 
     /// The rows of a plan.
     pub(crate) async fn rows_of(&self, plan: LogicalPlan) -> Result<Rows, SqlError> {
+        if let Some(row) = self.single_row(&plan)? {
+            return Ok(row);
+        }
+        self.rows_of_any(plan).await
+    }
+
+    /// The rows of a plan, by the road that every plan can take.
+    async fn rows_of_any(&self, plan: LogicalPlan) -> Result<Rows, SqlError> {
         let state = self.state();
         let physical = state.create_physical_plan(&plan).await?;
         let schema = physical.schema();

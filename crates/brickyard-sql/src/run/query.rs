@@ -1,10 +1,11 @@
 //! Queries: planned in rounds, with every policy and function body in place, before anything is optimised.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use brickyard_catalog::unity::{Object, ObjectKind, ObjectPath, Target, UnityError, UseParents};
 use brickyard_catalog::{Asker, family};
+use brickyard_types::Principal;
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -15,6 +16,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
 use crate::deep::deep;
+use crate::engine::Inner;
 use crate::error::SqlError;
 use crate::identity_functions;
 use crate::information_schema;
@@ -51,7 +53,7 @@ pub(crate) enum Planned {
 }
 
 impl Run<'_> {
-    /// The settings and built-in functions of one statement, and when it began: `now()` is that everywhere in it.
+    /// The settings of one statement, and when it began: `now()` is that everywhere in it.
     pub(crate) fn state(&self) -> &SessionState {
         self.own_state.get_or_init(|| {
             let mut state = self.sql.base.clone();
@@ -116,8 +118,7 @@ impl Run<'_> {
                 Tree::Query(query) => rewrite::prepare(&mut **query, self.parameters)?,
                 Tree::Expression(expression, _) => rewrite::prepare(&mut **expression, self.parameters)?,
             };
-            let state = self.state();
-            let functions = self.statement_functions(scope.current);
+            let functions = StatementFunctions::new(self, scope.current);
             let mut loaded = Loaded::default();
             let mut called: Vec<&str> = Vec::new();
             let find_function = |parts: Vec<String>| {
@@ -126,7 +127,7 @@ impl Run<'_> {
             };
             loop {
                 let round = Round {
-                    state,
+                    state: &self.sql.known,
                     loaded: &loaded,
                     missing: parking_lot::Mutex::new(None),
                     statement_functions: &functions,
@@ -176,15 +177,6 @@ impl Run<'_> {
                 }
             }
         })
-    }
-
-    fn statement_functions(&self, current: &Current) -> HashMap<String, Arc<ScalarUDF>> {
-        let directory = self.sql.catalog.identity().directory();
-        let speaker = self.session.speaker().principal();
-        let all = identity_functions::of(&directory, speaker, current);
-        let request = (crate::http_request::REWRITTEN.to_owned(), crate::http_request::placeholder());
-        let named = all.into_iter().map(|function| (function.name().to_owned(), function));
-        named.chain([request]).collect()
     }
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {
@@ -250,11 +242,11 @@ impl Run<'_> {
         use datafusion::optimizer::simplify_expressions::ExprSimplifier;
         let mut expression = expression.clone();
         rewrite::prepare(&mut expression, self.parameters)?;
-        let state = self.state();
-        let functions = self.statement_functions(&self.current());
+        let current = self.current();
+        let functions = StatementFunctions::new(self, &current);
         let loaded = Loaded::default();
         let round = Round {
-            state,
+            state: &self.sql.known,
             loaded: &loaded,
             missing: parking_lot::Mutex::new(None),
             statement_functions: &functions,
@@ -265,7 +257,7 @@ impl Run<'_> {
         let planner = SqlToRel::new_with_options(&round, parser_options());
         let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
         let context = datafusion::logical_expr::simplify::SimplifyContext::builder()
-            .with_config_options(Arc::clone(state.config_options()))
+            .with_config_options(Arc::clone(self.sql.known.config_options()))
             .build();
         let simplifier = ExprSimplifier::new(context);
         let simplified = simplifier.coerce(expr, &empty).and_then(|expr| simplifier.simplify(expr))?;
@@ -327,6 +319,35 @@ impl Run<'_> {
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
             .map_err(datafusion::error::DataFusionError::from)?;
         Ok(rows_from(schema, vec![batch]))
+    }
+}
+
+/// The functions of one scope that ask who runs the statement: made when the first of them is called.
+pub(crate) struct StatementFunctions<'a> {
+    sql: &'a Inner,
+    speaker: &'a Principal,
+    current: &'a Current,
+    made: OnceLock<HashMap<String, Arc<ScalarUDF>>>,
+}
+
+impl<'a> StatementFunctions<'a> {
+    fn new(run: &'a Run<'_>, current: &'a Current) -> Self {
+        let speaker = run.session.speaker().principal();
+        Self { sql: run.sql, speaker, current, made: OnceLock::new() }
+    }
+
+    /// One of them, by its lower-case name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<ScalarUDF>> {
+        if name != crate::http_request::REWRITTEN && !identity_functions::NAMES.contains(&name) {
+            return None;
+        }
+        let made = self.made.get_or_init(|| {
+            let directory = self.sql.catalog.identity().directory();
+            let all = identity_functions::of(&directory, self.speaker, self.current);
+            let request = (crate::http_request::REWRITTEN.to_owned(), crate::http_request::placeholder());
+            all.into_iter().map(|function| (function.name().to_owned(), function)).chain([request]).collect()
+        });
+        made.get(name)
     }
 }
 

@@ -115,7 +115,7 @@ impl Run<'_> {
         }
         if scope != FunctionScope::User {
             let like = like.map(pattern).transpose()?;
-            let state = self.state();
+            let state = &self.sql.known;
             let mut system: Vec<String> = state.scalar_functions().keys().cloned().collect();
             system.extend(state.aggregate_functions().keys().cloned());
             system.extend(state.window_functions().keys().cloned());

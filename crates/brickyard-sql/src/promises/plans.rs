@@ -1,0 +1,55 @@
+//! What a policy costs: its plan is the one that the same predicate and expressions have when somebody writes them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+
+use super::workspace::Workspace;
+use crate::barrier::BarrierExec;
+use crate::front;
+use crate::run::Run;
+use crate::{Session, Speaker};
+
+/// The plans behind the barriers of a plan.
+fn behind(plan: &Arc<dyn ExecutionPlan>, found: &mut Vec<String>) {
+    let any: &dyn Any = plan.as_ref();
+    if let Some(barrier) = any.downcast_ref::<BarrierExec>() {
+        found.push(displayable(barrier.behind().as_ref()).indent(false).to_string());
+    }
+    for child in plan.children() {
+        behind(child, found);
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_looks_the_speaker_up_is_one_join_and_copies_no_column() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE TABLE main.private.regions (who STRING, region STRING);
+         INSERT INTO main.private.regions VALUES ('ana@x', 'EMEA'), ('bob@x', 'AMER');
+         CREATE FUNCTION main.sales.listed(region STRING) RETURNS BOOLEAN RETURN
+             is_account_group_member('analysts')
+             OR EXISTS (SELECT 1 FROM main.private.regions r WHERE r.who = current_user() AND r.region = listed.region);
+         CREATE FUNCTION main.sales.among(region STRING) RETURNS BOOLEAN RETURN
+             region IN (SELECT r.region FROM main.private.regions r WHERE r.who = current_user());",
+    )
+    .await;
+    for (filter, ids) in [("listed", ["1", "2"]), ("among", ["1", "2"])] {
+        w.set_up(&format!("ALTER TABLE main.sales.orders SET ROW FILTER main.sales.{filter} ON (region)"))
+            .await;
+        assert_eq!(w.sorted(&w.ana, "SELECT id FROM main.sales.orders").await, ids, "{filter}");
+        let session = Session::new(Speaker::Configuration(w.ana.clone()), None, None);
+        let mut traces = Vec::new();
+        let run = Run::new(&w.sql.0, &session, &[], &mut traces);
+        let query =
+            front::parse_query("SELECT region, count(*) FROM main.sales.orders GROUP BY region").unwrap();
+        let plan = run.plan_query(&query).await.unwrap();
+        let plan = run.state().create_physical_plan(&plan).await.unwrap();
+        let mut found = Vec::new();
+        behind(&plan, &mut found);
+        let [policy] = found.as_slice() else { panic!("{filter}: {found:?}") };
+        assert!(policy.contains("Semi") && !policy.contains("Mark"), "{filter}: {policy}");
+        assert!(!policy.contains("CAST("), "{filter}: {policy}");
+    }
+}
