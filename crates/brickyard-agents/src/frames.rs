@@ -16,6 +16,7 @@ use std::io;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use zeroize::Zeroizing;
 
 const HEADER: usize = 13;
 
@@ -77,40 +78,102 @@ pub(crate) struct Channel {
     stream: UnixStream,
     buffer: BytesMut,
     max_frame: usize,
-    /// True while a frame is being written: if its writer is dropped then, half a frame is on the way.
-    writing: bool,
+    unsent: Unsent,
 }
+
+/// What of the last frame is not written yet. A user's token may be in there.
+#[derive(Default)]
+struct Unsent {
+    head: Zeroizing<Vec<u8>>,
+    written: usize,
+    /// A long body, which is not copied.
+    body: Bytes,
+}
+
+impl std::fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unsent").field("left", &self.left().len()).finish_non_exhaustive()
+    }
+}
+
+impl Unsent {
+    fn left(&self) -> &[u8] {
+        match &self.head[self.written..] {
+            [] => &self.body,
+            head => head,
+        }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        if self.written < self.head.len() {
+            self.written += bytes;
+        } else {
+            self.body.advance(bytes);
+        }
+        if self.left().is_empty() {
+            // Dropped, and wiped by that: kept, a long frame's memory would be wiped again after every short one.
+            *self = Self::default();
+        }
+    }
+}
+
+/// Bodies up to this size are written together with their head.
+const SMALL: usize = 64 * 1024;
 
 impl Channel {
     pub(crate) fn new(stream: UnixStream, max_frame: usize) -> Self {
-        Self { stream, buffer: BytesMut::with_capacity(64 * 1024), max_frame, writing: false }
+        Self { stream, buffer: BytesMut::with_capacity(64 * 1024), max_frame, unsent: Unsent::default() }
     }
 
-    /// Writes one frame whose payload is `parts`, one after the other.
-    pub(crate) async fn send(&mut self, id: u64, kind: Kind, parts: [&[u8]; 3]) -> Result<(), FrameError> {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
+    /// Writes one frame whose payload is `head` and then `body`.
+    pub(crate) async fn send(
+        &mut self,
+        id: u64,
+        kind: Kind,
+        head: &[u8],
+        body: &Bytes,
+    ) -> Result<(), FrameError> {
+        self.begin(id, kind, head, body)?;
+        self.finish().await
+    }
+
+    /// Writes as much of a frame as the socket takes at once: of a small one, all of it. [`Channel::finish`] writes the
+    /// rest, and says what went wrong.
+    pub(crate) fn begin(&mut self, id: u64, kind: Kind, head: &[u8], body: &Bytes) -> Result<(), FrameError> {
+        debug_assert!(!self.is_cut(), "a frame after half a frame");
+        let length = head.len() + body.len();
         if length > self.max_frame {
             return Err(FrameError::TooLong { length, limit: self.max_frame });
         }
-        let mut head = Vec::with_capacity(
-            HEADER + if length <= 64 * 1024 { length } else { parts[0].len() + parts[1].len() },
-        );
-        head.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        head.extend_from_slice(&id.to_le_bytes());
-        head.push(kind as u8);
-        head.extend_from_slice(parts[0]);
-        head.extend_from_slice(parts[1]);
-        // A user's token may be in there.
-        let mut head = zeroize::Zeroizing::new(head);
-        self.writing = true;
-        if length <= 64 * 1024 {
-            head.extend_from_slice(parts[2]);
-            self.stream.write_all(&head).await?;
+        let unsent = &mut self.unsent;
+        // All at once: a vector that grows leaves its old memory behind as it was.
+        unsent.head.reserve_exact(HEADER + if length <= SMALL { length } else { head.len() });
+        unsent.head.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        unsent.head.extend_from_slice(&id.to_le_bytes());
+        unsent.head.push(kind as u8);
+        unsent.head.extend_from_slice(head);
+        if length <= SMALL {
+            unsent.head.extend_from_slice(body);
         } else {
-            self.stream.write_all(&head).await?;
-            self.stream.write_all(parts[2]).await?;
+            unsent.body = body.clone();
         }
-        self.writing = false;
+        while self.is_cut() {
+            match self.stream.try_write(self.unsent.left()) {
+                Ok(0) | Err(_) => break,
+                Ok(bytes) => self.unsent.advance(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what [`Channel::begin`] could not. Safe to drop and to call again.
+    pub(crate) async fn finish(&mut self) -> Result<(), FrameError> {
+        while self.is_cut() {
+            match self.stream.write(self.unsent.left()).await? {
+                0 => return Err(FrameError::Closed),
+                bytes => self.unsent.advance(bytes),
+            }
+        }
         Ok(())
     }
 
@@ -145,15 +208,15 @@ impl Channel {
 
     /// True if nothing has arrived and the other end is there: what must hold between two requests.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        if self.writing || !self.buffer.is_empty() {
+        if self.is_cut() || !self.buffer.is_empty() {
             return false;
         }
         matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// True if a frame was begun and never finished: nothing sensible can be written any more.
+    /// True if a frame was begun and is not finished: nothing else can be written before its rest.
     pub(crate) fn is_cut(&self) -> bool {
-        self.writing
+        !self.unsent.left().is_empty()
     }
 }
 
@@ -206,7 +269,7 @@ mod tests {
         head[12] = 200;
         theirs.write_all(&head).await.expect("written");
         assert!(matches!(ours.receive().await, Err(FrameError::UnknownKind(200))));
-        assert!(ours.send(1, Kind::Predict, [b"", b"", &[0; 2000]]).await.is_err());
+        assert!(ours.send(1, Kind::Predict, b"", &Bytes::from(vec![0; 2000])).await.is_err());
     }
 
     #[tokio::test]

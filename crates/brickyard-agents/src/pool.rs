@@ -5,6 +5,7 @@
 //!                  | no                 | caller leaves: cancel, follow to the end, 1.1 s at most --> idle, or killed
 //!                  v                    | died, out of step, too late: killed
 //!        queue (bounded), grow            \--> every ended worker is replaced, with back-off
+//!                  ^-- the next request is written to a worker by whoever gives it back (order.rs)
 //! ```
 //!
 //! **Rules.** One request at a time in a worker. A worker is idle only after the last frame of its last request was
@@ -13,6 +14,7 @@
 
 mod lease;
 mod members;
+mod order;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -28,6 +30,7 @@ use crate::environment::InvalidVariable;
 use crate::log_ring::LogRing;
 use crate::worker::ReadyReport;
 use members::Members;
+use order::Order;
 
 /// How the workers of one served entity are started and used.
 #[derive(Debug, Clone)]
@@ -362,10 +365,11 @@ impl WorkerPool {
     pub async fn predict(&self, job: Job) -> Result<Answer, PredictError> {
         let after = self.members.spec.predict_timeout;
         let deadline = Instant::now() + after;
-        let lease = tokio::time::timeout_at(deadline, self.members.lend())
+        let order = Order::new(job, self.members.random(), self.members.spec.max_frame)?;
+        let lease = tokio::time::timeout_at(deadline, self.members.lend(order))
             .await
             .map_err(|_| PredictError::DeadlineExceeded { after })??;
-        lease.predict(job, deadline).await
+        lease.answer(deadline).await
     }
 
     /// Gives every worker a new system token; each file is replaced in one step.

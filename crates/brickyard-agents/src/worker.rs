@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use brickyard_types::WorkerId;
+use bytes::Bytes;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
@@ -251,7 +252,7 @@ pub(crate) async fn load(
     let start =
         serde_json::to_vec(&start).map_err(|error| StartError::OutOfStep { what: error.to_string() })?;
     let conversation = async {
-        channel.send(id, Kind::Start, [&start, b"", b""]).await?;
+        channel.send(id, Kind::Start, &start, &Bytes::new()).await?;
         channel.receive().await
     };
     let frame = tokio::select! {

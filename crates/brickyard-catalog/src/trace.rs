@@ -4,8 +4,8 @@
 //! token ─▶ API scope ─▶ [declared] ─▶ workspace permission
 //!                       only for the hidden principal of an endpoint
 //! ```
-//! A trace is made on every request, so it holds facts and no text: one small `Vec` of links, each a few shared
-//! pointers. [`Link::required`], [`Link::held`] and [`Link::fix`] make the words when somebody asks. The chain ends
+//! A trace is made on every request, so it holds facts and no text: one small piece of memory with its links, each a few
+//! shared pointers. [`Link::required`], [`Link::held`] and [`Link::fix`] make the words when somebody asks. The chain ends
 //! at the first link that failed: what was not looked at is not in it.
 
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ use crate::unity::{HeldPrivilege, ObjectKind, ObjectRef, UnityPrivilege, quoted}
 /// The chain that one decision walked. Cheap to clone: the permit and the ledger hold the same one.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    links: Arc<Vec<Link>>,
+    links: Arc<[Link]>,
 }
 
 /// One step of a decision.
@@ -109,14 +109,14 @@ impl fmt::Display for Held {
 
 impl Trace {
     pub(crate) fn new(links: Vec<Link>) -> Self {
-        Self { links: Arc::new(links) }
+        Self { links: links.into() }
     }
 
     /// This chain with the policies that applied to what was read.
     #[must_use]
     pub fn with_policies(mut self, policies: impl IntoIterator<Item = Check>) -> Self {
         let applied = policies.into_iter().map(|check| Link::new(check, true));
-        Arc::make_mut(&mut self.links).extend(applied);
+        self.links = self.links.iter().cloned().chain(applied).collect();
         self
     }
 
@@ -138,7 +138,7 @@ impl Trace {
     /// This chain with another one's links after it.
     #[must_use]
     pub fn then(mut self, next: Trace) -> Self {
-        Arc::make_mut(&mut self.links).extend(next.links.iter().cloned());
+        self.links = self.links.iter().chain(next.links.iter()).cloned().collect();
         self
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use brickyard_store::Snapshot;
-use brickyard_types::{BearerToken, Jti, PrincipalKind, ScopeSet, SignedDuration, Timestamp, WorkerId};
+use brickyard_types::{
+    BearerToken, Jti, PrincipalKind, ScopeSet, ShownToken, SignedDuration, Timestamp, WorkerId,
+};
 
 use crate::caller::{Act, Caller, Facts, MAX_CHAIN, TokenKind};
 use crate::credentials::PersonalAccessToken;
@@ -78,6 +80,14 @@ impl Identity {
     /// # Errors
     /// If the token is not one of this workspace's, or does not count (any more, or yet).
     pub fn authenticate(&self, token: &BearerToken) -> Result<Caller, Unauthenticated> {
+        self.authenticate_shown(token.shown())
+    }
+
+    /// The same, of a token that is not copied to be looked at.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn authenticate_shown(&self, token: ShownToken<'_>) -> Result<Caller, Unauthenticated> {
         let text = token.expose();
         // Before anything is computed over it.
         if text.len() > MAX_TOKEN {

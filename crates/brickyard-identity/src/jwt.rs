@@ -193,7 +193,9 @@ pub(crate) fn encoded_header(alg: &str, kid: &str) -> String {
 
 /// `header.payload`, ready to be signed.
 pub(crate) fn signing_input(encoded_header: &str, claims: &Claims) -> String {
-    let payload = serde_json::to_vec(claims).expect("texts, numbers and lists of them are always JSON");
+    // Room for the usual token, which else is moved three times while it grows.
+    let mut payload = Vec::with_capacity(768);
+    serde_json::to_writer(&mut payload, claims).expect("texts, numbers and lists of them are always JSON");
     let mut text = String::with_capacity(encoded_header.len() + payload.len() * 4 / 3 + 128);
     text.push_str(encoded_header);
     text.push('.');

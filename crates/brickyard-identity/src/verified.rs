@@ -6,12 +6,12 @@
 //!
 //! Bounded: a shard that is full drops what ended, then the oldest that was not used since it was last looked at.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
-use brickyard_types::Timestamp;
+use brickyard_types::{RandomIdMap, Timestamp};
 use parking_lot::RwLock;
 
 use crate::caller::Caller;
@@ -46,7 +46,8 @@ impl Verified {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Digest, Arc<Verified>>,
+    /// By digests of tokens that were verified: nobody can make up many of those that begin alike.
+    entries: RandomIdMap<Digest, Arc<Verified>>,
     /// Oldest first.
     order: VecDeque<Digest>,
 }

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use brickyard_identity::{Caller, TokenKind};
-use brickyard_types::{Jti, RequestId, WorkerId};
+use brickyard_types::{Jti, RandomIdMap, RequestId, WorkerId};
 use parking_lot::Mutex;
 
 use crate::entry::Method;
@@ -24,9 +24,9 @@ pub struct Attribution(Mutex<Links>);
 
 #[derive(Debug, Default)]
 struct Links {
-    user_tokens: HashMap<Jti, RequestId>,
+    user_tokens: RandomIdMap<Jti, RequestId>,
     oldest_user_tokens: VecDeque<Jti>,
-    system_tokens: HashMap<Jti, WorkerId>,
+    system_tokens: RandomIdMap<Jti, WorkerId>,
     running: HashMap<WorkerId, RequestId>,
 }
 

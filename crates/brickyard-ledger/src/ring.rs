@@ -1,9 +1,9 @@
 //! The newest entries, by number and by request id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use brickyard_types::{EndpointName, RequestId, Timestamp};
+use brickyard_types::{EndpointName, RandomIdMap, RequestId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
@@ -56,8 +56,8 @@ struct Ring {
     /// The number of the oldest entry kept: numbers never repeat.
     first: u64,
     entries: VecDeque<Arc<Entry>>,
-    by_id: HashMap<RequestId, u64>,
-    children: HashMap<RequestId, Vec<RequestId>>,
+    by_id: RandomIdMap<RequestId, u64>,
+    children: RandomIdMap<RequestId, Vec<RequestId>>,
 }
 
 impl Ledger {
@@ -87,7 +87,9 @@ impl Ledger {
             if let Some(oldest) = &evicted {
                 ring.first += 1;
                 ring.by_id.remove(&oldest.request_id);
-                ring.children.remove(&oldest.request_id);
+                if !ring.children.is_empty() {
+                    ring.children.remove(&oldest.request_id);
+                }
             }
             let number = ring.first + ring.entries.len() as u64;
             ring.by_id.insert(entry.request_id, number);

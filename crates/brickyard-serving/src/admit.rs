@@ -66,7 +66,7 @@ impl<S> Admit<S> {
                 }
             });
         };
-        call.notes.entity(Arc::clone(&entity.shared_name));
+        call.notes.entity(Arc::clone(&entity));
         if call.body.len() > entity.payload_limit {
             return Err(ServingError::TooLarge { limit: entity.payload_limit });
         }

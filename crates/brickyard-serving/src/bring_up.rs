@@ -6,7 +6,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use brickyard_agents::{BuildLog, LogRing};
 use brickyard_identity::directory;
-use brickyard_models::Scripted;
 use brickyard_models::builtin::foundation_model;
 use brickyard_types::{EndpointName, ScopeSet, ServedName};
 
@@ -202,15 +201,11 @@ impl Inner {
         let plain: Vec<_> = environment.plain.into_iter().collect();
         let secrets = environment.secrets.clone();
         let agent = match &deployed.entity.source {
-            AgentSource::Scripted { script } => {
-                Agent::Scripted(Box::new(Scripted::compile(script).map_err(|error| error.to_string())?))
-            }
+            AgentSource::Scripted { script } => Agent::Scripted(self.scripts.compile(script)?),
             AgentSource::Foundation { name } => {
                 let model =
                     foundation_model(name).ok_or_else(|| format!("there is no foundation model {name:?}"))?;
-                Agent::Scripted(Box::new(
-                    Scripted::compile(&model.scripted).map_err(|error| error.to_string())?,
-                ))
+                Agent::Scripted(self.scripts.compile(&model.scripted)?)
             }
             AgentSource::Url { url } => {
                 Agent::Url(UrlAgent::new(url, &plain, &environment.secrets, timeout, 64 << 20)?)

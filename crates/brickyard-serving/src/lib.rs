@@ -32,6 +32,7 @@ mod plaintext_credential;
 mod record;
 mod registered_models;
 mod resolve;
+mod scripts;
 mod seal;
 mod serving;
 mod stack;

@@ -16,7 +16,7 @@ use crate::url_agent::UrlAgent;
 /// The thing that answers.
 pub(crate) enum Agent {
     /// Rules.
-    Scripted(Box<Scripted>),
+    Scripted(Arc<Scripted>),
     /// Worker processes.
     Workers(Arc<WorkerPool>),
     /// Somebody else's process, over HTTP.

@@ -1,5 +1,6 @@
 //! What the layers learn about a call on its way, for the ledger's one entry at its end.
 
+use std::fmt;
 use std::sync::Arc;
 
 use brickyard_catalog::Trace;
@@ -7,16 +8,24 @@ use brickyard_ledger::CredentialGiven;
 use brickyard_types::WorkerId;
 use parking_lot::Mutex;
 
+use crate::live::LiveEntity;
+
 /// Filled by the layers, read by [`record`](crate::record).
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Notes(Mutex<Noted>);
 
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notes").finish_non_exhaustive()
+    }
+}
+
 /// What was noted.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Noted {
     pub traces: Vec<Trace>,
     pub credentials: Vec<CredentialGiven>,
-    pub served_entity: Option<Arc<str>>,
+    pub entity: Option<Arc<LiveEntity>>,
     pub worker: Option<WorkerId>,
 }
 
@@ -29,8 +38,8 @@ impl Notes {
         self.0.lock().credentials.push(given);
     }
 
-    pub fn entity(&self, name: Arc<str>) {
-        self.0.lock().served_entity = Some(name);
+    pub fn entity(&self, entity: Arc<LiveEntity>) {
+        self.0.lock().entity = Some(entity);
     }
 
     pub fn worker(&self, worker: WorkerId) {

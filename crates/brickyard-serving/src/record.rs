@@ -135,8 +135,8 @@ impl Open {
         }
         let noted = self.notes.take();
         let took = Duration::try_from(self.serving.clock.now().duration_since(self.at)).unwrap_or_default();
-        if let Some(entity) = &noted.served_entity {
-            self.serving.observe(&self.endpoint, entity, status, took);
+        if let Some(entity) = &noted.entity {
+            entity.metrics.observe(status, took);
         }
         let hints = self.trouble.iter().map(|trouble| trouble.hint(&noted.credentials)).collect();
         self.serving.ledger.record(Entry {
@@ -148,7 +148,7 @@ impl Open {
             path: None,
             caller: self.caller.take(),
             endpoint: Some(self.endpoint.clone()),
-            served_entity: noted.served_entity,
+            served_entity: noted.entity.map(|entity| Arc::clone(&entity.shared_name)),
             worker: noted.worker,
             caused_by: self.caused_by,
             decision,

@@ -23,6 +23,7 @@ use crate::endpoints::Endpoints;
 use crate::error::ServingError;
 use crate::live::{Live, LiveEndpoint};
 use crate::registered_models::RegisteredModels;
+use crate::scripts::Scripts;
 use crate::stack::stack;
 
 /// Where this crate's state is in the store, and the state of others that it commits together with.
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     pub settings: Settings,
     pub environments: PythonEnvironments,
     pub live: Live,
+    pub scripts: Scripts,
     /// Logs of entities, up or on their way, by endpoint and entity.
     pub logs: Mutex<HashMap<(EndpointName, ServedName), EntityLogs>>,
     /// Why an endpoint of the journal is not up.
@@ -179,6 +181,7 @@ impl Serving {
             settings,
             environments,
             live: Live::default(),
+            scripts: Scripts::default(),
             logs: Mutex::default(),
             down: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -286,14 +289,5 @@ impl Inner {
         let failed = down.is_some();
         let reason = down.unwrap_or_else(|| "it is being deployed".to_owned());
         ServingError::NotReady { endpoint: name.clone(), reason, failed }
-    }
-
-    /// Counts one request.
-    pub(crate) fn observe(&self, endpoint: &EndpointName, entity: &str, status: u16, took: Duration) {
-        if let Some(live) = self.live.get(endpoint)
-            && let Some(entity) = live.entities.iter().find(|live| *live.shared_name == *entity)
-        {
-            entity.metrics.observe(status, took);
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! Ids: short opaque values that brickyard makes, or is told once by the configuration.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -116,6 +118,30 @@ random_id!(
     /// The `jti` of a token, or the `token_id` of a personal access token.
     Jti, 16
 );
+
+/// Hashes by the bytes themselves: for maps whose keys are random already (ids made here, digests), so that nobody can
+/// choose keys that meet. Not for anything that comes from outside as it is.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct AlreadyRandom(u64);
+
+impl Hasher for AlreadyRandom {
+    fn write(&mut self, bytes: &[u8]) {
+        // The end, since the beginning of a key may have chosen the map already.
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*last);
+        }
+    }
+
+    /// The length in front of an array: the same for every key.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A map by ids that are random already.
+pub type RandomIdMap<K, V> = HashMap<K, V, BuildHasherDefault<AlreadyRandom>>;
 
 /// One worker process (or one call's stand-in for it) of one served entity.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

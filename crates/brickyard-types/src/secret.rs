@@ -59,6 +59,33 @@ impl BearerToken {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The same token, where it stands.
+    pub fn shown(&self) -> ShownToken<'_> {
+        ShownToken(&self.0)
+    }
+}
+
+/// A [`BearerToken`] where it stands, in a request's head: looked at for a moment, neither copied nor wiped.
+#[derive(Clone, Copy)]
+pub struct ShownToken<'a>(&'a str);
+
+impl<'a> ShownToken<'a> {
+    /// This text, as a credential.
+    pub fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The token's text.
+    pub fn expose(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for ShownToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
 }
 
 impl fmt::Debug for BearerToken {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use brickyard_types::WorkerId;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::members::Members;
-use super::{AgentError, Answer, Job, PredictError};
+use super::order::Order;
+use super::{AgentError, Answer, PredictError};
 use crate::frames::{Frame, FrameError, Kind};
 use crate::worker::Worker;
 
@@ -29,57 +29,32 @@ pub(super) struct Lease {
     flight: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Header<'a> {
-    request_id: brickyard_types::RequestId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    stream: bool,
-    return_trace: bool,
-    user_token: Option<&'a str>,
-}
-
 impl Lease {
     pub(super) fn new(worker: Worker, members: Arc<Members>, in_flight: &mut usize) -> Self {
         *in_flight += 1;
         Self { worker: Some(worker), members, flight: None }
     }
 
-    /// The worker of a lease that nobody used.
-    pub(super) fn into_worker(mut self) -> Option<Worker> {
-        self.worker.take()
+    /// Hands the request to the worker. Not under the pool's lock.
+    pub(super) fn begin(&mut self, order: Order) {
+        if let Some(worker) = &mut self.worker {
+            self.flight = Some(order.flight);
+            order.begin(worker);
+        }
     }
 
-    /// Sends the request and waits for its first frame.
-    pub(super) async fn predict(mut self, job: Job, deadline: Instant) -> Result<Answer, PredictError> {
-        let Some(worker) = &mut self.worker else { return Err(self.condemn("no worker was lent").await) };
+    /// Waits for the first frame of the request that was begun.
+    pub(super) async fn answer(mut self, deadline: Instant) -> Result<Answer, PredictError> {
+        let (Some(worker), Some(flight)) = (&mut self.worker, self.flight) else {
+            return Err(self.condemn("no worker was lent").await);
+        };
         let id = worker.control.id.clone();
-        if let Some(tell) = job.on_worker {
-            tell(&id);
-        }
-        let header = Header {
-            request_id: job.request_id,
-            content_type: job.content_type.as_deref(),
-            stream: job.stream,
-            return_trace: job.return_trace,
-            user_token: job.user_token.as_ref().map(|token| token.expose()),
-        };
-        let header = match serde_json::to_vec(&header) {
-            Ok(header) => Zeroizing::new(header),
-            Err(error) => return Err(self.condemn(error).await),
-        };
-        let limit = self.members.spec.max_frame;
-        if job.body.len() + header.len() + 4 > limit {
-            return Err(PredictError::TooLarge { limit });
-        }
-        let flight = self.members.random();
-        self.flight = Some(flight);
-        let size = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let sent = worker.channel.send(flight, Kind::Predict, [&size, &header, &job.body]);
-        match tokio::time::timeout_at(deadline, sent).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.failed(error).await),
-            Err(_) => return Err(self.too_late()),
+        if worker.channel.is_cut() {
+            match tokio::time::timeout_at(deadline, worker.channel.finish()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.failed(error).await),
+                Err(_) => return Err(self.too_late()),
+            }
         }
         let first = self.next(flight, deadline).await?;
         match first.kind {
@@ -255,7 +230,8 @@ async fn settle(members: Arc<Members>, mut worker: Worker, flight: u64) {
         if worker.channel.is_cut() {
             return false;
         }
-        let told = worker.channel.send(flight, Kind::Cancel, [b"", b"", b""]);
+        let nothing = Bytes::new();
+        let told = worker.channel.send(flight, Kind::Cancel, b"", &nothing);
         if !matches!(tokio::time::timeout(CONFIRM, told).await, Ok(Ok(()))) {
             return false;
         }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lease::Lease;
+use super::order::Order;
 use super::{PoolStats, PredictError, StartError, SystemTokens, WorkerSpec};
 use crate::log_ring::LogRing;
 use crate::worker::{self, Control, PrivateFolder, ReadyReport, Spawner, Worker};
@@ -42,7 +43,7 @@ pub(super) struct Members {
 #[derive(Default)]
 struct State {
     idle: Vec<Worker>,
-    waiting: VecDeque<oneshot::Sender<Result<Lease, PredictError>>>,
+    waiting: VecDeque<Waiter>,
     members: HashMap<WorkerId, Member>,
     starting: usize,
     in_flight: usize,
@@ -54,6 +55,12 @@ struct State {
     draining: bool,
     started: u64,
     ended: u64,
+}
+
+/// A request that waits for a worker.
+struct Waiter {
+    order: Order,
+    turn: oneshot::Sender<Result<Lease, PredictError>>,
 }
 
 struct Member {
@@ -208,7 +215,7 @@ impl Members {
         state.reason = reason;
         if state.broken() {
             for waiter in state.waiting.drain(..) {
-                let _ = waiter.send(Err(PredictError::Unavailable { reason: state.reason.clone() }));
+                let _ = waiter.turn.send(Err(PredictError::Unavailable { reason: state.reason.clone() }));
             }
         }
     }
@@ -261,8 +268,8 @@ impl Members {
         }
     }
 
-    /// A worker for one request: an idle one, or the first that comes free.
-    pub(super) async fn lend(self: &Arc<Self>) -> Result<Lease, PredictError> {
+    /// A worker that has begun with `order`: an idle one, or the first that comes free.
+    pub(super) async fn lend(self: &Arc<Self>, order: Order) -> Result<Lease, PredictError> {
         let mut turn = {
             let mut state = self.state.lock();
             if state.draining || self.closing.is_cancelled() {
@@ -270,7 +277,10 @@ impl Members {
             }
             while let Some(mut worker) = state.idle.pop() {
                 if worker.control.is_alive() && worker.channel.is_quiet() {
-                    return Ok(Lease::new(worker, Arc::clone(self), &mut state.in_flight));
+                    let mut lease = Lease::new(worker, Arc::clone(self), &mut state.in_flight);
+                    drop(state);
+                    lease.begin(order);
+                    return Ok(lease);
                 }
                 // It spoke without being asked, or is about to be buried.
                 worker.control.kill();
@@ -279,14 +289,14 @@ impl Members {
                 return Err(PredictError::Unavailable { reason: state.reason.clone() });
             }
             if state.waiting.len() >= self.spec.max_queue {
-                state.waiting.retain(|waiter| !waiter.is_closed());
+                state.waiting.retain(|waiter| !waiter.turn.is_closed());
                 if state.waiting.len() >= self.spec.max_queue {
                     return Err(PredictError::Overloaded);
                 }
             }
-            let (waiter, turn) = oneshot::channel();
-            state.waiting.push_back(waiter);
-            turn
+            let (turn, mine) = oneshot::channel();
+            state.waiting.push_back(Waiter { order, turn });
+            mine
         };
         let gone = |_| PredictError::Unavailable { reason: "the served entity is stopping".to_owned() };
         if let Ok(lease) = tokio::time::timeout(self.spec.grow_after, &mut turn).await {
@@ -294,7 +304,7 @@ impl Members {
         }
         {
             let mut state = self.state.lock();
-            let waiting = state.waiting.iter().filter(|waiter| !waiter.is_closed()).count();
+            let waiting = state.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count();
             if state.starting < waiting && !self.closing.is_cancelled() {
                 self.start_another(&mut state);
             }
@@ -312,28 +322,23 @@ impl Members {
             worker.control.kill();
             return;
         }
-        loop {
-            let (waiter, lease) = {
-                let mut state = self.state.lock();
-                if !worker.control.is_alive() {
-                    return;
-                }
-                let Some(waiter) = state.waiting.pop_front() else {
-                    state.idle.push(worker);
-                    return;
-                };
-                (waiter, Lease::new(worker, Arc::clone(self), &mut state.in_flight))
-            };
-            match waiter.send(Ok(lease)) {
-                Ok(()) => return,
-                // Its caller has gone: the next one, then.
-                Err(Ok(lease)) => match lease.into_worker() {
-                    Some(back) => worker = back,
-                    None => return,
-                },
-                Err(Err(_)) => return,
+        let (waiter, mut lease) = {
+            let mut state = self.state.lock();
+            if !worker.control.is_alive() {
+                return;
             }
-        }
+            // Those whose callers have gone take nobody's turn.
+            let next =
+                std::iter::from_fn(|| state.waiting.pop_front()).find(|waiter| !waiter.turn.is_closed());
+            let Some(waiter) = next else {
+                state.idle.push(worker);
+                return;
+            };
+            (waiter, Lease::new(worker, Arc::clone(self), &mut state.in_flight))
+        };
+        lease.begin(waiter.order);
+        // A caller who leaves in this very moment is one who left just after the beginning: the lease sees to it.
+        let _ = waiter.turn.send(Ok(lease));
     }
 
     /// A request has left its worker.
@@ -373,7 +378,7 @@ impl Members {
             left.as_mut().enable();
             {
                 let mut state = self.state.lock();
-                state.waiting.retain(|waiter| !waiter.is_closed());
+                state.waiting.retain(|waiter| !waiter.turn.is_closed());
                 if state.in_flight == 0 && state.waiting.is_empty() {
                     return;
                 }
@@ -409,7 +414,7 @@ impl Members {
             idle: state.idle.len(),
             ready: state.ready(),
             starting: state.starting,
-            waiting: state.waiting.iter().filter(|waiter| !waiter.is_closed()).count(),
+            waiting: state.waiting.iter().filter(|waiter| !waiter.turn.is_closed()).count(),
             in_flight: state.in_flight,
             started: state.started,
             ended: state.ended,

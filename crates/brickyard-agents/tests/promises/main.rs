@@ -5,4 +5,5 @@ mod fake;
 mod lifecycle;
 mod misbehaviour;
 mod mlflow;
+mod queue;
 mod user_token;
