@@ -122,10 +122,7 @@ impl UrlAgent {
         let json = serde_json::from_slice::<&serde_json::value::RawValue>(&body).is_ok();
         Err(ServingError::Upstream {
             status: Some(status.as_u16()),
-            reason: match own_words(&body) {
-                Some(words) => format!("it answered {status}: {words}"),
-                None => format!("it answered {status}"),
-            },
+            reason: format!("it answered {status}"),
             body: json.then_some(body),
         })
     }
@@ -142,13 +139,6 @@ impl UrlAgent {
         }
         Ok(body.freeze())
     }
-}
-
-/// What an error body says, in the keys that agents' servers use (`detail`: mlflow's AgentServer). Cut to one line's length.
-fn own_words(body: &[u8]) -> Option<String> {
-    let body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let words = ["detail", "message", "error"].into_iter().find_map(|key| body.get(key)?.as_str())?;
-    Some(words.chars().take(300).collect())
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, ServingError> {
@@ -208,27 +198,4 @@ fn events(response: reqwest::Response) -> Chunks {
             }
         }
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_of_somebody_elses_agent_is_told_in_its_own_words() {
-        for (body, words) in [
-            (r#"{"detail": "no such city"}"#, Some("no such city")),
-            (r#"{"error_code": "BAD", "message": "m\u00fc"}"#, Some("mü")),
-            (r#"{"error": {"message": "nested"}}"#, None),
-            ("[1]", None),
-            ("<html>", None),
-            ("", None),
-        ] {
-            assert_eq!(own_words(body.as_bytes()).as_deref(), words, "{body}");
-        }
-        assert_eq!(
-            own_words(format!(r#"{{"detail": "{}"}}"#, "x".repeat(1000)).as_bytes()).map(|w| w.len()),
-            Some(300)
-        );
-    }
 }
