@@ -1,29 +1,32 @@
 //! Who is on the line, what they asked to be allowed, and the one ledger entry that a request leaves.
 //!
-//! [`guard`] stands before every route that is not in [`OPEN`](crate::routes::OPEN): it turns the `Authorization`
+//! A [`Guard`] stands before every route that is not in [`OPEN`](crate::routes::OPEN): it turns the `Authorization`
 //! header into a [`Caller`], checks the API scope of the route's family, and hands the handler an [`Access`]. A handler
 //! asks [`Access::authorize`] for what it needs and gets the proof; the traces of all those questions, the answer's
 //! status and the reason of a refusal become the entry.
+
+mod guarded;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use brickyard_catalog::{Action, ApiFamily, DenialKind, Denied, Permit, Trace, family};
 use brickyard_identity::{Caller, TokenKind, Unauthenticated};
 use brickyard_ledger::{Decision, Entry, Kind, Method, Outcome};
-use brickyard_types::{BearerToken, EndpointName, RequestId};
+use brickyard_types::{EndpointName, RequestId, ShownToken};
 use parking_lot::Mutex;
 
 use crate::accept::Ends;
 use crate::errors::ApiError;
 use crate::workspace::Workspace;
+
+pub use self::guarded::{Guarded, Guarding};
 
 /// Somebody known, calling one route.
 #[derive(Clone)]
@@ -119,7 +122,7 @@ pub fn refusal(denied: &Denied) -> ApiError {
 ///
 /// # Errors
 /// Without one, or with a credential of another kind. That there is one header at most was checked at the door.
-fn bearer(headers: &HeaderMap) -> Result<BearerToken, ApiError> {
+fn bearer(headers: &HeaderMap) -> Result<ShownToken<'_>, ApiError> {
     let value = headers.get(header::AUTHORIZATION).ok_or_else(ApiError::no_credential)?;
     let bytes = value.as_bytes();
     let (scheme, token) = bytes.split_at_checked(7).ok_or_else(ApiError::no_credential)?;
@@ -128,7 +131,7 @@ fn bearer(headers: &HeaderMap) -> Result<BearerToken, ApiError> {
         return Err(ApiError::no_credential());
     }
     match std::str::from_utf8(token) {
-        Ok(token) if memchr::memchr(b',', token.as_bytes()).is_none() => Ok(BearerToken::new(token)),
+        Ok(token) if memchr::memchr(b',', token.as_bytes()).is_none() => Ok(ShownToken::new(token)),
         _ => Err(ApiError::no_credential()),
     }
 }
@@ -142,57 +145,55 @@ pub struct Guard {
     pub family: &'static ApiFamily,
 }
 
-/// Authenticate, check the family's scope, run the route, write the entry.
-pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let workspace = guard.workspace;
-    let at = workspace.clock.now();
-    let request_id = request.extensions().get::<RequestId>().copied();
-    let request_id = request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy));
-    let caller =
-        match bearer(request.headers()).map_err(Nobody::Shown).and_then(|token| who(&workspace, &token)) {
+impl Guard {
+    /// Lets a request in, with its [`Access`] on it, or answers it here and now.
+    pub(crate) fn enter(&self, request: &mut Request) -> Result<Unfinished, Box<Response>> {
+        let workspace = &self.workspace;
+        let at = workspace.clock.now();
+        let request_id = request.extensions().get::<RequestId>().copied();
+        let request_id = request_id.unwrap_or_else(|| RequestId::random(&*workspace.entropy));
+        let known = bearer(request.headers()).map_err(Nobody::Shown).and_then(|token| who(workspace, token));
+        let caller = match known {
             Ok(caller) => caller,
             Err(nobody) => {
                 let (error, hints) = nobody.told();
                 let response = error.explained().into_response();
-                let line = request_line(&request);
-                record(&workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
-                return response;
+                let line = request_line(request);
+                record(workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
+                return Err(Box::new(response));
             }
         };
-    let family = opens(guard.family, &workspace, &caller);
-    if !family.accepts(caller.scopes())
-        && let Err(denied) = workspace.catalog.require_scope(&caller, family)
-    {
-        let response = refusal(&denied).into_response();
-        let cause = caused_by(&workspace, &caller, &request);
-        let line = request_line(&request);
-        let traces = vec![denied.into_trace()];
-        record(&workspace, at, request_id, Some(caller), &line, cause, traces, Vec::new(), &response);
-        return response;
+        let family = opens(self.family, workspace, &caller);
+        if !family.accepts(caller.scopes())
+            && let Err(denied) = workspace.catalog.require_scope(&caller, family)
+        {
+            let response = refusal(&denied).into_response();
+            let cause = caused_by(workspace, &caller, request);
+            let line = request_line(request);
+            let traces = vec![denied.into_trace()];
+            record(workspace, at, request_id, Some(caller), &line, cause, traces, Vec::new(), &response);
+            return Err(Box::new(response));
+        }
+        let cause = caused_by(workspace, &caller, request);
+        if cause.is_none() && is_late(request) {
+            let response = ApiError::unavailable("brickyard is stopping").into_response();
+            let line = request_line(request);
+            record(workspace, at, request_id, Some(caller), &line, None, Vec::new(), Vec::new(), &response);
+            return Err(Box::new(response));
+        }
+        let facts = Facts {
+            workspace: Arc::clone(workspace),
+            caller,
+            request_id,
+            traces: Mutex::default(),
+            hints: Mutex::default(),
+            cause,
+            recorded: AtomicBool::new(false),
+        };
+        let access = Access(Arc::new(facts));
+        request.extensions_mut().insert(access.clone());
+        Ok(Unfinished { at, access, line: request_line(request) })
     }
-    let cause = caused_by(&workspace, &caller, &request);
-    if cause.is_none() && is_late(&request) {
-        let response = ApiError::unavailable("brickyard is stopping").into_response();
-        let line = request_line(&request);
-        record(&workspace, at, request_id, Some(caller), &line, None, Vec::new(), Vec::new(), &response);
-        return response;
-    }
-    let facts = Facts {
-        workspace: Arc::clone(&workspace),
-        caller,
-        request_id,
-        traces: Mutex::default(),
-        hints: Mutex::default(),
-        cause,
-        recorded: AtomicBool::new(false),
-    };
-    let access = Access(Arc::new(facts));
-    request.extensions_mut().insert(access.clone());
-    let line = request_line(&request);
-    let unfinished = Unfinished { at, access, line };
-    let response = next.run(request).await;
-    unfinished.finish(&response);
-    response
 }
 
 /// The family that decides: the route's own, but where agents have to ask more carefully who their user is.
@@ -238,8 +239,8 @@ impl Nobody {
     }
 }
 
-fn who(workspace: &Workspace, token: &BearerToken) -> Result<Caller, Nobody> {
-    let caller = workspace.identity.authenticate(token).map_err(Nobody::Refused)?;
+fn who(workspace: &Workspace, token: ShownToken<'_>) -> Result<Caller, Nobody> {
+    let caller = workspace.identity.authenticate_shown(token).map_err(Nobody::Refused)?;
     match caller.act() {
         Some(act) if workspace.serving.endpoint_by_id(&act.endpoint_id).is_none() => {
             Err(Nobody::EndpointGone(act.endpoint_name.clone()))
@@ -296,14 +297,15 @@ pub fn is_late(request: &Request) -> bool {
     request.extensions().get::<Ends>().is_some_and(|ends| ends.late)
 }
 
-struct Unfinished {
+/// The entry of a request that runs.
+pub(crate) struct Unfinished {
     at: brickyard_types::Timestamp,
     access: Access,
     line: Line,
 }
 
 impl Unfinished {
-    fn finish(self, response: &Response) {
+    pub(crate) fn finish(self, response: &Response) {
         let facts = &self.access.0;
         if facts.recorded.load(Ordering::Relaxed) {
             return;

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
@@ -23,13 +24,15 @@ use super::sse;
 #[derive(Clone)]
 pub struct LastCall<S> {
     inner: S,
-    token: CancellationToken,
+    /// Shared by our own count: cloning a token takes its lock, and most requests never ask it.
+    token: Arc<CancellationToken>,
 }
 
 impl LastCall<()> {
     /// The layer; `token` fires when streams have to end.
     pub fn layer<S>(token: CancellationToken) -> impl Layer<S, Service = LastCall<S>> + Clone {
-        layer_fn(move |inner| LastCall { inner, token: token.clone() })
+        let token = Arc::new(token);
+        layer_fn(move |inner| LastCall { inner, token: Arc::clone(&token) })
     }
 }
 
@@ -46,7 +49,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Watched { inner: self.inner.call(request), token: self.token.clone() }
+        Watched { inner: self.inner.call(request), token: Arc::clone(&self.token) }
     }
 }
 
@@ -55,7 +58,7 @@ pin_project! {
     pub struct Watched<F> {
         #[pin]
         inner: F,
-        token: CancellationToken,
+        token: Arc<CancellationToken>,
     }
 }
 
@@ -69,7 +72,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Watched<F> {
         if !content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream")) {
             return Poll::Ready(Ok(response));
         }
-        let stop = this.token.clone().cancelled_owned();
+        let stop = CancellationToken::clone(this.token).cancelled_owned();
         Poll::Ready(Ok(response.map(|body| Body::new(Ending { body: Some(body), stop }))))
     }
 }

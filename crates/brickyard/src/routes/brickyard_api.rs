@@ -16,12 +16,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use brickyard_catalog::{AdministerWorkspace, Permit, family};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::workspace::Workspace;
 
@@ -71,7 +70,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/_brickyard/snapshots/{name}/restore", post(later))
         .route("/_brickyard/coverage", get(later))
         .route("/_brickyard/least-privilege/{endpoint}", get(later))
-        .route_layer(from_fn_with_state(guarded, guard))
+        .route_layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

@@ -12,7 +12,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use brickyard_catalog::{Securable, family};
@@ -24,7 +23,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
 
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::body_limit;
 use crate::http::json::is_json;
@@ -46,7 +45,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/serving-endpoints/embeddings", post(openai))
         .route("/serving-endpoints/v1/chat/completions", post(openai))
         .route("/serving-endpoints/models", get(models))
-        .layer(from_fn_with_state(guarded, guard))
+        .layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

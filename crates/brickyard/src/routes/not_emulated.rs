@@ -16,7 +16,7 @@ use axum::routing::any;
 use brickyard_catalog::{ApiFamily, family};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::workspace::Workspace;
 
@@ -140,9 +140,20 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
 }
 
 /// The guard of every route, with the family that the path belongs to.
-async fn guard_by_path(State(workspace): State<Arc<Workspace>>, request: Request, next: Next) -> Response {
+async fn guard_by_path(
+    State(workspace): State<Arc<Workspace>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let family = family_of(request.method(), request.uri().path());
-    guard(State(Guard { workspace, family }), request, next).await
+    match (Guard { workspace, family }).enter(&mut request) {
+        Ok(unfinished) => {
+            let response = next.run(request).await;
+            unfinished.finish(&response);
+            response
+        }
+        Err(response) => *response,
+    }
 }
 
 /// [`Access`] is asked for as the proof that somebody was authenticated.

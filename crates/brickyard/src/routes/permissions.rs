@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use brickyard_catalog::{
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -81,7 +80,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/api/2.0/permissions/{type}/{id}/permissionLevels", get(levels))
         .route("/api/2.0/permissions/sql/warehouses/{id}", get(read).put(set).patch(update))
         .route("/api/2.0/permissions/sql/warehouses/{id}/permissionLevels", get(levels))
-        .route_layer(from_fn_with_state(guarded, guard))
+        .route_layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

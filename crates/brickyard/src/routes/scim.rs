@@ -29,7 +29,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use brickyard_catalog::{ApiFamily, family};
@@ -38,7 +37,7 @@ use serde_json::{Map, Value};
 use self::listing::ListQuery;
 use self::record::{Kind, Projection};
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::{body_limit, json};
 use crate::workspace::Workspace;
@@ -92,7 +91,7 @@ const ORG_ID: HeaderName = HeaderName::from_static("x-databricks-org-id");
 pub fn routes(workspace: &Arc<Workspace>) -> Router {
     let behind = |family: &'static ApiFamily, routes: Router<Arc<Workspace>>| {
         let guarded = Guard { workspace: Arc::clone(workspace), family };
-        routes.route_layer(from_fn_with_state(guarded, guard)).with_state(Arc::clone(workspace))
+        routes.route_layer(guarded).with_state(Arc::clone(workspace))
     };
     let mut reads = Router::new();
     let mut writes = Router::new();

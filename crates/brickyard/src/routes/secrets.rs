@@ -14,7 +14,6 @@ use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
@@ -30,7 +29,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::{ApiError, Code};
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -65,7 +64,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/api/2.0/secrets/acls/delete", post(delete_acl))
         .route("/api/2.0/secrets/acls/get", get(get_acl))
         .route("/api/2.0/secrets/acls/list", get(list_acls))
-        .route_layer(from_fn_with_state(guarded, guard))
+        .route_layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

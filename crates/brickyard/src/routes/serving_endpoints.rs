@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 use axum::{Json, Router};
@@ -17,7 +16,7 @@ use brickyard_serving::{CreateEndpoint, DeployError, EndpointView, Origin, Tag};
 use brickyard_types::{EndpointName, ServedName};
 use serde_json::{Value, json};
 
-use crate::access::{Access, Guard, guard, refusal};
+use crate::access::{Access, Guard, refusal};
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -51,7 +50,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/api/2.0/serving-endpoints/{name}/openapi", get(openapi))
         .route("/api/2.0/serving-endpoints/{name}/served-models/{served}/logs", get(logs))
         .route("/api/2.0/serving-endpoints/{name}/served-models/{served}/build-logs", get(build_logs))
-        .layer(from_fn_with_state(guarded, guard))
+        .layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

@@ -13,7 +13,6 @@ mod wire;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -24,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::fidelity::{ANY_SCOPE, Level, OPEN};
 use super::sql_warehouses::{no_warehouse, refused};
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -48,7 +47,7 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
 
 /// The routes.
 pub fn routes(workspace: &Arc<Workspace>) -> Router {
-    let guarded = |family| from_fn_with_state(Guard { workspace: Arc::clone(workspace), family }, guard);
+    let guarded = |family| Guard { workspace: Arc::clone(workspace), family };
     let statements = Router::new()
         .route("/api/2.0/sql/statements", post(execute))
         .route("/api/2.0/sql/statements/", post(execute))

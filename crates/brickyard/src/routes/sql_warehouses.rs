@@ -8,7 +8,6 @@ mod wire;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use brickyard_catalog::{
@@ -19,7 +18,7 @@ use brickyard_sql::warehouses::{WarehouseError, WarehouseSpec};
 use serde_json::{Value, json};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -41,7 +40,7 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
 
 /// The routes.
 pub fn routes(workspace: &Arc<Workspace>) -> Router {
-    let guarded = |family| from_fn_with_state(Guard { workspace: Arc::clone(workspace), family }, guard);
+    let guarded = |family| Guard { workspace: Arc::clone(workspace), family };
     let reading = Router::new()
         .route("/api/2.0/sql/warehouses", get(list))
         .route("/api/2.0/sql/warehouses/{id}", get(read))

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use brickyard_catalog::{UseTokens, family};
@@ -25,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -61,7 +60,7 @@ pub fn routes(workspace: &Arc<Workspace>) -> Router {
         .route("/api/2.0/token-management/tokens", get(management::list))
         .route("/api/2.0/token-management/tokens/{token_id}", one)
         .route("/api/2.0/token-management/on-behalf-of/tokens", post(management::create))
-        .route_layer(from_fn_with_state(guarded, guard))
+        .route_layer(guarded)
         .with_state(Arc::clone(workspace))
 }
 

@@ -25,7 +25,6 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use brickyard_catalog::unity::{Object, ObjectId, ObjectKind};
@@ -33,7 +32,7 @@ use brickyard_catalog::{ApiFamily, family};
 use serde_json::{Value, json};
 
 use super::fidelity::Level;
-use crate::access::{Access, Guard, guard};
+use crate::access::{Access, Guard};
 use crate::errors::ApiError;
 use crate::workspace::Workspace;
 use paging::Page;
@@ -94,7 +93,7 @@ const GRANTS: &str = "/api/2.1/unity-catalog/permissions/{securable_type}/{full_
 pub fn routes(workspace: &Arc<Workspace>) -> Router {
     let guarded = |family: &'static ApiFamily, router: Router<Arc<Workspace>>| {
         let guarded = Guard { workspace: Arc::clone(workspace), family };
-        router.route_layer(from_fn_with_state(guarded, guard)).with_state(Arc::clone(workspace))
+        router.route_layer(guarded).with_state(Arc::clone(workspace))
     };
     let read_catalogs = Router::new()
         .route(CATALOGS, get(catalogs::list))
