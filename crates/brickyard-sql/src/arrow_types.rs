@@ -58,7 +58,7 @@ pub fn stored(sql: &SqlType) -> DataType {
     }
 }
 
-/// The SQL type of an Arrow type; `None` for types that no SQL type holds (durations, times of day, unions).
+/// The SQL type of an Arrow type; `None` for types that no SQL type holds (times of day, unions).
 pub fn to_sql(arrow: &DataType) -> Option<SqlType> {
     Some(match arrow {
         DataType::Null => SqlType::Void,
@@ -85,7 +85,7 @@ pub fn to_sql(arrow: &DataType) -> Option<SqlType> {
         DataType::Timestamp(_, Some(_)) => SqlType::Timestamp,
         DataType::Timestamp(_, None) => SqlType::TimestampNtz,
         DataType::Interval(IntervalUnit::YearMonth) => SqlType::YearMonthInterval,
-        DataType::Interval(_) => SqlType::DayTimeInterval,
+        DataType::Interval(_) | DataType::Duration(_) => SqlType::DayTimeInterval,
         DataType::List(element)
         | DataType::LargeList(element)
         | DataType::ListView(element)
@@ -111,7 +111,7 @@ pub fn to_sql(arrow: &DataType) -> Option<SqlType> {
         ),
         DataType::Dictionary(_, value) => to_sql(value)?,
         DataType::RunEndEncoded(_, value) => to_sql(value.data_type())?,
-        DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) | DataType::Union(..) => {
+        DataType::Time32(_) | DataType::Time64(_) | DataType::Union(..) => {
             return None;
         }
     })

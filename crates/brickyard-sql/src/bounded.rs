@@ -52,6 +52,7 @@ const BOUNDED: &[(&str, Makes)] = &[
     ("rpad", Makes::Padded),
     ("space", Makes::Spaces),
     ("sequence", Makes::Sequence),
+    ("sequence_of", Makes::Sequence),
     ("range", Makes::Sequence),
     ("generate_series", Makes::Sequence),
     ("gen_series", Makes::Sequence),
@@ -62,6 +63,7 @@ const BOUNDED: &[(&str, Makes)] = &[
     ("printf", Makes::Formatted),
     ("concat", Makes::Joined),
     ("concat_ws", Makes::Joined),
+    ("arrays_overlap", Makes::Compared),
     ("levenshtein", Makes::Compared),
 ];
 

@@ -171,10 +171,13 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     let options = config.options_mut();
     options.execution.parquet.schema_force_view_types = false;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // It mixes the names of a table's files with those of its columns: a field of a struct is not found in a subquery.
+    options.optimizer.enable_leaf_expression_pushdown = false;
     options.execution.enable_ansi_mode = true;
     options.execution.time_zone = Some("UTC".to_owned());
     let mut builder =
         SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    builder = builder.with_analyzer_rule(Arc::new(crate::spark::casts::SparkCasts));
     let planners = builder.expr_planners().take();
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));
     let mut state = builder.build();

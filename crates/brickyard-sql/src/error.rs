@@ -144,6 +144,9 @@ fn python_function(error: &DataFusionError) -> Option<&PythonFunctionError> {
 fn engine_state(error: &DataFusionError) -> &'static str {
     match error.find_root() {
         DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => "22012",
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ArithmeticOverflow(_)) => {
+            "22003"
+        }
         DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "22018",
         DataFusionError::SchemaError(..) => "42703",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "42000",
@@ -163,6 +166,9 @@ fn engine_condition(error: &DataFusionError) -> &'static str {
         }
         DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => {
             "CAST_INVALID_INPUT"
+        }
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ArithmeticOverflow(_)) => {
+            "ARITHMETIC_OVERFLOW"
         }
         DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
         DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
@@ -184,6 +190,9 @@ fn plain(error: &DataFusionError) -> String {
             }
             ArrowError::CastError(text) => {
                 format!("{text}. Use `try_cast` to tolerate it and return NULL instead.")
+            }
+            ArrowError::ArithmeticOverflow(text) => {
+                format!("{text}. Use `try_add` and its kin to tolerate it and return NULL instead.")
             }
             other => other.to_string(),
         },

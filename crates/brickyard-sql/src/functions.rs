@@ -1,16 +1,42 @@
-//! The built-in functions: DataFusion's, and over them Spark's of the same names.
+//! The built-in functions: DataFusion's, over them Spark's of the same names, and over those our own.
 
-use datafusion::execution::SessionState;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::functions_aggregate::average::avg_udaf;
+use datafusion::functions_nested::{concat::array_concat_udf, reverse::array_reverse_udf};
+use datafusion::logical_expr::HigherOrderUDF;
+
+use crate::spark::{aggregates, arithmetic, by_type::either, json_path, made, reduce, rounding, sums};
 
 /// Adds Spark's functions.
 pub(crate) fn register(state: &mut SessionState) {
-    use datafusion::execution::FunctionRegistry;
-    let own = state.register_udf(std::sync::Arc::new(crate::spark::json_path::get_json_object()));
-    if let Err(error) = own {
-        tracing::error!(%error, "get_json_object was not registered");
-    }
     // It only fails for a registry that takes no functions.
-    if let Err(error) = datafusion_spark::register_all(state) {
+    if let Err(error) = all(state) {
         tracing::error!(%error, "Spark's functions were not registered");
     }
+}
+
+fn all(state: &mut SessionState) -> Result<()> {
+    datafusion_spark::register_all(state)?;
+    let (concat, reverse) = (state.udf("concat")?, state.udf("reverse")?);
+    let own = [
+        json_path::get_json_object(),
+        either("concat", concat, array_concat_udf()),
+        either("reverse", reverse, array_reverse_udf()),
+    ];
+    for function in own.into_iter().chain(rounding::all()).chain(arithmetic::tolerant()).chain(made::all()) {
+        state.register_udf(Arc::new(function))?;
+    }
+    let reduce = HigherOrderUDF::new_from_impl(reduce::Aggregate::new());
+    state.register_higher_order_function(Arc::new(reduce))?;
+    // Spark's `avg` of that crate knows neither FILTER (in groups) nor DISTINCT nor decimals; DataFusion's own gives
+    // Spark's types.
+    state.register_udaf(avg_udaf())?;
+    state.register_udaf(Arc::new(sums::sum()))?;
+    for function in aggregates::all() {
+        state.register_udaf(Arc::new(function))?;
+    }
+    Ok(())
 }

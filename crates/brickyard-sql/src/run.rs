@@ -60,7 +60,15 @@ impl<'a> Run<'a> {
         match statement {
             Statement::Query(query) => {
                 let written = spelling::written(&query);
-                let plan = self.plan_query(&query).await?;
+                let plan = match self.plan_query(&query).await {
+                    // Two columns may have one name in an answer, and not in a plan.
+                    Err(error) if spelling::is_twice(&error) => {
+                        let mut query = query;
+                        spelling::distinct(&mut query);
+                        self.plan_query(&query).await?
+                    }
+                    planned => planned?,
+                };
                 let rows = self.rows_of(plan).await?;
                 Ok(spelling::spelled(rows, &written, &self.spellings.lock()))
             }

@@ -3,9 +3,22 @@
 //!
 //! Sources: "SQL data types", "ANSI compliance" and the function pages of Databricks' SQL language manual.
 
+pub(crate) mod aggregates;
+pub(crate) mod arithmetic;
+pub(crate) mod by_type;
 pub(crate) mod calls;
+pub(crate) mod casts;
 pub(crate) mod clauses;
 mod datetime_pattern;
 pub(crate) mod json_path;
+mod json_values;
+pub(crate) mod lateral_alias;
 pub(crate) mod literals;
+pub(crate) mod made;
+mod moment_text;
 pub(crate) mod planner;
+pub(crate) mod reduce;
+pub(crate) mod rounding;
+mod shorthand;
+pub(crate) mod sums;
+mod value_text;

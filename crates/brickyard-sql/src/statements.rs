@@ -8,7 +8,7 @@
 //! links for at most 15 minutes.
 
 mod arrow_chunk;
-mod json_text;
+pub(crate) mod json_text;
 mod kept;
 mod links;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
 use crate::session::Current;
-use crate::spark::{calls, clauses};
+use crate::spark::{calls, clauses, lateral_alias};
 use crate::statement::Statement;
 
 /// How deep views and functions may refer to each other.
@@ -167,7 +167,16 @@ impl Run<'_> {
                     }
                     (Err(error), None) => {
                         let bare = bare_name(&error).filter(|name| !called.contains(name));
-                        let Some(bare) = bare else { return Err(explained(error)) };
+                        let Some(bare) = bare else {
+                            let resolved = unknown_name(&error).is_some_and(|name| match &mut tree {
+                                Tree::Query(query) => lateral_alias::resolve(&mut **query, &name),
+                                Tree::Expression(..) => false,
+                            });
+                            if resolved {
+                                continue;
+                            }
+                            return Err(explained(error));
+                        };
                         match &mut tree {
                             Tree::Query(query) => rewrite::call_bare(&mut **query, bare),
                             Tree::Expression(expression, _) => rewrite::call_bare(&mut **expression, bare),
@@ -303,6 +312,9 @@ impl Run<'_> {
     /// `DESCRIBE QUERY`: its columns.
     pub(crate) async fn describe_query(&self, query: &ast::Query) -> Result<Rows, SqlError> {
         let plan = self.plan_query(query).await?;
+        // With the casts that nobody wrote: CASE of INT and DOUBLE is a DOUBLE.
+        let state = self.state();
+        let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
         let fields = plan.schema().fields();
         let names: Vec<_> = fields.iter().map(|field| field.name().clone()).collect();
         let types: Vec<_> = fields
@@ -370,6 +382,18 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
         return not_found("UNRESOLVED_ROUTINE", "routine", "42883", name);
     }
     error.into()
+}
+
+/// The name that is no column of the tables.
+fn unknown_name(error: &datafusion::error::DataFusionError) -> Option<String> {
+    use datafusion::common::SchemaError;
+    match error.find_root() {
+        datafusion::error::DataFusionError::SchemaError(inner, _) => match &**inner {
+            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => Some(field.name.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The name without brackets that is no column, and may be a call.

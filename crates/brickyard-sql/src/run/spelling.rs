@@ -9,6 +9,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
 use futures_util::StreamExt;
 
+use crate::error::SqlError;
 use crate::run::Rows;
 
 /// How the columns of a query were written, where that is known.
@@ -22,6 +23,35 @@ pub(super) fn written(query: &ast::Query) -> Vec<Option<String>> {
         ast::SetExpr::Query(inner) => written(inner),
         _ => Vec::new(),
     }
+}
+
+/// True if a plan was refused for two columns of one name.
+pub(super) fn is_twice(error: &SqlError) -> bool {
+    let SqlError::Engine(error) = error else { return false };
+    error.find_root().strip_backtrace().contains("Projections require unique expression names")
+}
+
+/// Gives the columns of an answer names that differ; `spelled` shows the written ones.
+pub(super) fn distinct(query: &mut ast::Query) {
+    let ast::SetExpr::Select(select) = &mut *query.body else { return };
+    let mut known: Vec<String> = Vec::new();
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        let Some(name) = written_item(item).map(|name| name.to_lowercase()) else { continue };
+        // Not the written text: a function has other names here, under which it may be there already.
+        let renamed = || ast::Ident::new(format!("__column_{at}"));
+        match item {
+            ast::SelectItem::ExprWithAlias { alias, .. } if known.contains(&name) => *alias = renamed(),
+            ast::SelectItem::UnnamedExpr(expr) if known.contains(&name) || !is_name(expr) => {
+                *item = ast::SelectItem::ExprWithAlias { expr: expr.clone(), alias: renamed() };
+            }
+            _ => {}
+        }
+        known.push(name);
+    }
+}
+
+fn is_name(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_))
 }
 
 fn written_item(item: &ast::SelectItem) -> Option<String> {

@@ -4,17 +4,19 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DuplicateTreatment, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, DuplicateTreatment,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, ObjectName, OrderByExpr, OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo,
+    UnaryOperator, Value,
 };
 
-use super::{datetime_pattern, json_path};
+use super::{datetime_pattern, json_path, shorthand};
 use crate::error::SqlError;
 
 /// The same function under another name.
-const RENAMED: [(&str, &str); 28] = [
+const RENAMED: [(&str, &str); 31] = [
     ("any", "bool_or"),
+    ("array_remove", "array_remove_all"),
     ("approx_percentile", "approx_percentile_cont"),
     ("approx_count_distinct", "approx_distinct"),
     ("endswith", "ends_with"),
@@ -32,7 +34,9 @@ const RENAMED: [(&str, &str); 28] = [
     ("listagg", "string_agg"),
     ("percentile", "percentile_cont"),
     ("percentile_approx", "approx_percentile_cont"),
-    ("sequence", "generate_series"),
+    ("regexp", "regexp_like"),
+    ("reduce", "aggregate"),
+    ("sequence", "sequence_of"),
     ("sign", "signum"),
     ("some", "bool_or"),
     ("startswith", "starts_with"),
@@ -86,8 +90,17 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
             };
             *expr = function("get_json_object", vec![(**value).clone(), text(path)]);
         }
-        Expr::Cast { data_type, .. } => time_zone(data_type),
-        Expr::TypedString(typed) => time_zone(&mut typed.data_type),
+        Expr::Cast { data_type, .. } => sparks_type(data_type),
+        Expr::Extract { field: DateTimeField::Second | DateTimeField::Seconds, expr: of, .. } => {
+            *expr = function("second_with_fraction", vec![(**of).clone()]);
+        }
+        Expr::Struct { values, fields } if fields.is_empty() && !values.is_empty() => {
+            *expr = shorthand::named_struct(values)?;
+        }
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
+            *expr = function("bitwise_not", vec![(**of).clone()]);
+        }
+        Expr::TypedString(typed) => sparks_type(&mut typed.data_type),
         Expr::CompoundFieldAccess { root, access_chain } => fields_of(root, access_chain),
         Expr::RLike { negated, expr: of, pattern, .. } => {
             let matches = function("regexp_like", vec![(**of).clone(), (**pattern).clone()]);
@@ -122,9 +135,15 @@ pub(crate) fn bare_call(name: &str) -> Expr {
     function(name, Vec::new())
 }
 
-/// `TIMESTAMP` is an instant; `TIMESTAMP_NTZ` is none.
-fn time_zone(data_type: &mut DataType) {
+/// `TIMESTAMP` is an instant; `TIMESTAMP_NTZ` is none. A `DECIMAL` without digits has ten of them.
+fn sparks_type(data_type: &mut DataType) {
     match data_type {
+        DataType::Binary(None) => *data_type = DataType::Bytea,
+        DataType::Decimal(info @ ExactNumberInfo::None)
+        | DataType::Dec(info @ ExactNumberInfo::None)
+        | DataType::Numeric(info @ ExactNumberInfo::None) => {
+            *info = ExactNumberInfo::PrecisionAndScale(10, 0)
+        }
         DataType::Timestamp(precision, TimezoneInfo::None) => {
             *data_type = DataType::Timestamp(*precision, TimezoneInfo::WithTimeZone);
         }
@@ -205,6 +224,9 @@ fn plain(function: &Function) -> Option<Vec<Expr>> {
 fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
     let Some(name) = name_of(function) else { return Ok(None) };
     let Some(args) = plain(function) else {
+        if name == "count" {
+            count_distinct(function);
+        }
         rename(function, &name);
         return Ok(None);
     };
@@ -225,6 +247,24 @@ fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         )));
     }
     Ok(Some(replaced))
+}
+
+/// `count(DISTINCT a, b)` counts pairs in which both are known.
+fn count_distinct(function: &mut Function) {
+    let FunctionArguments::List(args) = &mut function.args else { return };
+    if args.duplicate_treatment != Some(DuplicateTreatment::Distinct) || args.args.len() < 2 {
+        return;
+    }
+    let mut each = Vec::with_capacity(args.args.len());
+    for arg in &args.args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return };
+        each.push(expr.clone());
+    }
+    let known = each.iter().map(|arg| Expr::IsNotNull(Box::new(nested(arg.clone()))));
+    let Some(known) = known.reduce(|left, right| binary(left, BinaryOperator::And, right)) else { return };
+    let fields = each.into_iter().enumerate().flat_map(|(at, arg)| [text(format!("c{at}")), arg]);
+    let pair = case(vec![(known, self::function("named_struct", fields.collect()))], None);
+    args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(pair))];
 }
 
 fn rename(function: &mut Function, name: &str) {
@@ -262,6 +302,25 @@ fn aggregate(function: &mut Function, name: &str, args: &[Expr]) -> Result<Optio
                 list.clauses.push(Clause::OrderBy(vec![order]));
             }
         }
+        // It is `collect_list`: NULLs are not in it.
+        ("array_agg", [of]) => {
+            let ordered = match &function.args {
+                FunctionArguments::List(list) => !list.clauses.is_empty(),
+                _ => false,
+            };
+            if ordered {
+                return Ok(None);
+            }
+            (function.name, function.args) = (named("collect_list"), list(vec![of.clone()]));
+        }
+        // Rows in which all of them are known.
+        ("count", [_, _, ..]) => {
+            let known = args.iter().map(|arg| Expr::IsNotNull(Box::new(nested(arg.clone()))));
+            let known = known.reduce(|left, right| binary(left, BinaryOperator::And, right));
+            let Some(known) = known else { return Ok(None) };
+            function.args = list(vec![case(vec![(known, number("1"))], None)]);
+        }
+        ("try_avg", [of]) => (function.name, function.args) = (named("avg"), list(vec![of.clone()])),
         ("approx_count_distinct", [_]) => {
             rename(function, name);
             let counted = Expr::Function(function.clone());
@@ -277,7 +336,15 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
     if let Some((_, field)) = FIELDS.iter().find(|(spark, _)| *spark == name)
         && let [of] = args
     {
-        return Ok(Some(cast(function("date_part", vec![text(*field), of.clone()]), DataType::Int(None))));
+        // A text that stands there is a date.
+        let of = match of {
+            Expr::Value(_) => cast(of.clone(), DataType::Timestamp(None, TimezoneInfo::WithTimeZone)),
+            other => other.clone(),
+        };
+        return Ok(Some(cast(function("date_part", vec![text(*field), of]), DataType::Int(None))));
+    }
+    if let Some(replaced) = shorthand::value(name, args)? {
+        return Ok(Some(replaced));
     }
     if let Some(data_type) = type_named(name)
         && let [of] = args
@@ -293,11 +360,6 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         ("mod", [left, right]) => {
             nested(binary(nested(left.clone()), BinaryOperator::Modulo, nested(right.clone())))
         }
-        ("try_divide", [left, right]) => nested(binary(
-            nested(left.clone()),
-            BinaryOperator::Divide,
-            function("nullif", vec![right.clone(), number("0")]),
-        )),
         ("locate" | "charindex" | "position", [what, within]) => {
             function("strpos", vec![within.clone(), what.clone()])
         }
@@ -305,15 +367,10 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         ("date_trunc", [unit, of]) => {
             function("date_trunc", vec![unit.clone(), cast(of.clone(), timestamp())])
         }
-        ("datediff" | "date_diff" | "timestampdiff", [unit, from, to]) if is_day(unit) => {
-            let day = |of: &Expr| cast(of.clone(), DataType::Date);
-            function("date_diff", vec![day(to), day(from)])
-        }
         // A text is a date here. Bare dates go on as they are: replacing a call by itself would not end.
         ("date_add" | "date_sub", [of @ Expr::Value(_), days]) => {
             function(name, vec![cast(of.clone(), DataType::Date), days.clone()])
         }
-        ("array_size", [of]) => cast(function("array_length", vec![of.clone()]), DataType::Int(None)),
         ("dateadd" | "date_add" | "timestampadd", [unit, count, to]) => {
             let place = match unit_of(unit) {
                 Some(place) => place,
@@ -330,7 +387,7 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         }
         ("to_date", [of, pattern]) => function("to_date", vec![of.clone(), translated(name, pattern)?]),
         ("date_format", [of, pattern]) => {
-            function("to_char", vec![cast(of.clone(), timestamp()), translated(name, pattern)?])
+            function("to_char", vec![cast(of.clone(), timestamp()), written(name, pattern)?])
         }
         ("to_char", [_, _]) => {
             return Err(SqlError::unsupported("to_char. Write date_format(date, 'yyyy-MM-dd')"));
@@ -349,12 +406,11 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         ) => {
             return Err(SqlError::unsupported(format_args!("{name} with so many arguments")));
         }
-        ("split", [of, pattern]) => function("string_to_array", vec![of.clone(), separator(pattern)?]),
         ("regexp_replace", [of, pattern, with]) => {
             function("regexp_replace", vec![of.clone(), pattern.clone(), with.clone(), text("g")])
         }
-        ("regexp_replace" | "split", [_, _, _, ..]) => {
-            return Err(SqlError::unsupported(format_args!("{name} with a position or limit")));
+        ("regexp_replace", [_, _, _, ..]) => {
+            return Err(SqlError::unsupported(format_args!("{name} with a position")));
         }
         ("regexp_extract", [of, pattern]) => extracted(of, pattern, "1")?,
         ("regexp_extract", [of, pattern, group]) => match group {
@@ -393,15 +449,11 @@ fn type_named(name: &str) -> Option<DataType> {
     })
 }
 
-fn unit_text(unit: &Expr) -> Option<String> {
+pub(super) fn unit_text(unit: &Expr) -> Option<String> {
     match unit {
         Expr::Identifier(name) => Some(name.value.to_lowercase()),
         _ => None,
     }
-}
-
-fn is_day(unit: &Expr) -> bool {
-    unit_text(unit).is_some_and(|unit| unit == "day")
 }
 
 /// Which argument of `make_interval` a unit is, and how many of that it is.
@@ -426,7 +478,7 @@ fn times(count: &Expr, by: u32) -> Expr {
     binary(nested(count.clone()), BinaryOperator::Multiply, number(&by.to_string()))
 }
 
-fn constant(expr: &Expr) -> Option<&str> {
+pub(super) fn constant(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text),
@@ -436,7 +488,7 @@ fn constant(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn translated(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
+pub(super) fn translated(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
     let Some(pattern) = constant(pattern) else {
         return Err(SqlError::unsupported(format_args!("{name} with a pattern that is no constant text")));
     };
@@ -444,28 +496,6 @@ fn translated(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
         SqlError::unsupported(format_args!("the letters {letters} in a datetime pattern"))
     })?;
     Ok(text(here))
-}
-
-/// The text that a regular expression of `split` stands for.
-fn separator(pattern: &Expr) -> Result<Expr, SqlError> {
-    let refused = || SqlError::unsupported("split by a regular expression. Split by a constant text");
-    let mut out = String::new();
-    let mut letters = constant(pattern).ok_or_else(refused)?.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match letters.next() {
-                Some(escaped) if !escaped.is_ascii_alphanumeric() => out.push(escaped),
-                _ => return Err(refused()),
-            },
-            '[' => match (letters.next(), letters.next()) {
-                (Some(one), Some(']')) if one != '^' && one != '\\' => out.push(one),
-                _ => return Err(refused()),
-            },
-            '.' | '*' | '+' | '?' | '(' | ')' | '{' | '}' | '|' | '^' | '$' => return Err(refused()),
-            other => out.push(other),
-        }
-    }
-    if out.is_empty() { Err(refused()) } else { Ok(text(out)) }
 }
 
 /// What a group matched: nothing is the empty text, NULL stays NULL.
@@ -482,27 +512,33 @@ fn extracted(of: &Expr, pattern: &Expr, group: &str) -> Result<Expr, SqlError> {
     Ok(case(vec![(Expr::IsNotNull(Box::new(nested(of.clone()))), found)], None))
 }
 
-fn text(text: impl Into<String>) -> Expr {
+/// A pattern that writes. Instants are written in UTC, whose offset `XXX` is `Z`.
+pub(super) fn written(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
+    let pattern = translated(name, pattern)?;
+    Ok(constant(&pattern).map_or_else(|| pattern.clone(), |pattern| text(pattern.replace("%:z", "Z"))))
+}
+
+pub(super) fn text(text: impl Into<String>) -> Expr {
     Expr::Value(Value::SingleQuotedString(text.into()).into())
 }
 
-fn number(digits: &str) -> Expr {
+pub(super) fn number(digits: &str) -> Expr {
     Expr::Value(Value::Number(digits.to_owned(), false).into())
 }
 
-fn nested(expr: Expr) -> Expr {
+pub(super) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
-fn cast(expr: Expr, data_type: DataType) -> Expr {
+pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, format: None, array: false }
 }
 
-fn case(conditions: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
+pub(super) fn case(conditions: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
     Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
@@ -514,11 +550,11 @@ fn case(conditions: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
     }
 }
 
-fn named(name: &str) -> ObjectName {
+pub(super) fn named(name: &str) -> ObjectName {
     ObjectName::from(vec![Ident::new(name)])
 }
 
-fn list(args: Vec<Expr>) -> FunctionArguments {
+pub(super) fn list(args: Vec<Expr>) -> FunctionArguments {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     FunctionArguments::List(FunctionArgumentList {
         duplicate_treatment: None::<DuplicateTreatment>,
@@ -527,7 +563,7 @@ fn list(args: Vec<Expr>) -> FunctionArguments {
     })
 }
 
-fn function(name: &str, args: Vec<Expr>) -> Expr {
+pub(super) fn function(name: &str, args: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: named(name),
         uses_odbc_syntax: false,

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments, Visit,
-    Visitor,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgumentClause, FunctionArguments,
+    JoinConstraint, JoinOperator, Query, SetExpr, SetOperator, SetQuantifier, TableFactor, Visit, Visitor,
 };
 
 use crate::error::SqlError;
@@ -38,6 +38,36 @@ struct Finder<'a> {
 impl Visitor for Finder<'_> {
     type Break = SqlError;
 
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        let mut bodies = vec![&*query.body];
+        while let Some(body) = bodies.pop() {
+            match body {
+                SetExpr::SetOperation { op, set_quantifier, left, right } => {
+                    // They would forget how often a row is there.
+                    let counts = *op != SetOperator::Union && *set_quantifier == SetQuantifier::All;
+                    if counts {
+                        return refused(format_args!("{op} ALL. Write {op}, or count the rows"));
+                    }
+                    bodies.extend([&**left, &**right]);
+                }
+                SetExpr::Select(select) => {
+                    for table in &select.from {
+                        table.joins.iter().try_for_each(|join| full_join(&join.join_operator))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<SqlError> {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
+            table_with_joins.joins.iter().try_for_each(|join| full_join(&join.join_operator))?;
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {
         let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
         let clauses = clauses(function);
@@ -63,6 +93,20 @@ impl Visitor for Finder<'_> {
             }
             None => ControlFlow::Continue(()),
         }
+    }
+}
+
+fn refused(feature: impl std::fmt::Display) -> ControlFlow<SqlError> {
+    ControlFlow::Break(SqlError::unsupported(feature))
+}
+
+/// The shared column of a full join is the left side's here, and NULL where only the right side has a row.
+fn full_join(join: &JoinOperator) -> ControlFlow<SqlError> {
+    match join {
+        JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) => {
+            refused("FULL JOIN with USING or NATURAL. Write ON, and coalesce(a.x, b.x)")
+        }
+        _ => ControlFlow::Continue(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, Float64Array};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
@@ -14,13 +14,18 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, GetFieldAccess, Operator, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition, cast, lit, when,
+    ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition, cast, lit,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::arithmetic::{Op, checked, is_decimal, of_decimals, type_of};
+
 /// Spark's reading of operators.
-#[derive(Debug, Default)]
-pub(crate) struct SparkOperators;
+#[derive(Debug)]
+pub(crate) struct SparkOperators {
+    /// What a subscript of an array is.
+    items: ScalarUDF,
+}
 
 impl ExprPlanner for SparkOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
@@ -35,7 +40,7 @@ impl ExprPlanner for SparkOperators {
             }
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+        let (Ok(left), Ok(right)) = (type_of(&expr.left, schema), type_of(&expr.right, schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
         let whole = |of: &DataType| of.is_integer() || of.is_null();
@@ -49,6 +54,11 @@ impl ExprPlanner for SparkOperators {
             if divides { cast(quotient, DataType::Int64) } else { quotient }
         } else if divides {
             cast(divide(expr.left, expr.right), DataType::Int64)
+        } else if (is_decimal(&left) || is_decimal(&right))
+            && let Some(quotient) =
+                of_decimals(Op::Divide, expr.left.clone(), expr.right.clone(), (&left, &right))
+        {
+            quotient
         } else {
             return Ok(PlannerResult::Original(expr));
         };
@@ -75,23 +85,10 @@ impl ExprPlanner for SparkOperators {
         };
         let key = (**key).clone();
         match access.expr.get_type(schema) {
-            // From 0. Nothing is before the first element.
+            // From 0, and outside is an error.
             Ok(DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..)) => {
-                let place = cast(key, DataType::Int64);
-                let place = match place {
-                    Expr::Cast(inner) if matches!(*inner.expr, Expr::Literal(..)) => {
-                        match inner.expr.as_ref() {
-                            Expr::Literal(value, _) => match value.cast_to(&DataType::Int64)? {
-                                ScalarValue::Int64(Some(place)) if place >= 0 => lit(place.saturating_add(1)),
-                                _ => lit(ScalarValue::Int64(None)),
-                            },
-                            _ => lit(ScalarValue::Int64(None)),
-                        }
-                    }
-                    place => when(place.clone().gt_eq(lit(0_i64)), place + lit(1_i64))
-                        .otherwise(lit(ScalarValue::Int64(None)))?,
-                };
-                Ok(PlannerResult::Planned(array_element(access.expr, place)))
+                let item = self.items.call(vec![access.expr, cast(key, DataType::Int64)]);
+                Ok(PlannerResult::Planned(item))
             }
             Ok(DataType::Map(..)) => {
                 Ok(PlannerResult::Planned(array_element(map_extract(access.expr, key), lit(1_i64))))
@@ -123,9 +120,9 @@ impl ExprPlanner for SparkOperators {
     }
 }
 
-/// A text beside a number is a number. INTs that do not fit are an error: DataFusion's own arithmetic would go round.
+/// A text beside a number is a number. What does not fit is an error: DataFusion's own arithmetic would go round.
 fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-    let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+    let (Ok(left), Ok(right)) = (type_of(&expr.left, schema), type_of(&expr.right, schema)) else {
         return Ok(PlannerResult::Original(expr));
     };
     let beside = |number: &DataType| if number.is_integer() { DataType::Int64 } else { DataType::Float64 };
@@ -136,18 +133,56 @@ fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<Ra
     if right.is_string() && left.is_numeric() {
         return Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: cast(b, beside(&left)) }));
     }
-    let operator = match op {
-        BinaryOperator::Plus => Operator::Plus,
-        BinaryOperator::Minus => Operator::Minus,
-        BinaryOperator::Multiply => Operator::Multiply,
-        _ => return Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: b })),
+    let op_here = match op {
+        BinaryOperator::Plus => Op::Add,
+        BinaryOperator::Minus => Op::Subtract,
+        BinaryOperator::Multiply => Op::Multiply,
+        _ => Op::Modulo,
     };
-    if left != DataType::Int32 || right != DataType::Int32 {
-        return Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: b }));
+    if let Some(planned) = moments(op_here, &a, &b, (&left, &right))? {
+        return Ok(PlannerResult::Planned(planned));
     }
-    let (a, b) = (cast(a, DataType::Int64), cast(b, DataType::Int64));
-    let wide = Expr::BinaryExpr(BinaryExpr::new(Box::new(a), operator, Box::new(b)));
-    Ok(PlannerResult::Planned(cast(wide, DataType::Int32)))
+    if left.is_signed_integer() && right.is_signed_integer() && op_here != Op::Modulo {
+        let wider = if left.primitive_width() >= right.primitive_width() { &left } else { &right };
+        let to = |expr: Expr, from: &DataType| if from == wider { expr } else { cast(expr, wider.clone()) };
+        return Ok(PlannerResult::Planned(checked(op_here, to(a, &left), to(b, &right), wider)));
+    }
+    if (is_decimal(&left) || is_decimal(&right))
+        && let Some(planned) = of_decimals(op_here, a.clone(), b.clone(), (&left, &right))
+    {
+        return Ok(PlannerResult::Planned(planned));
+    }
+    Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: b }))
+}
+
+/// Days and instants: their difference is an interval, and hours make an instant of a day.
+fn moments(op: Op, a: &Expr, b: &Expr, types: (&DataType, &DataType)) -> Result<Option<Expr>> {
+    let instant = DataType::Timestamp(TimeUnit::Microsecond, Some(crate::arrow_types::UTC.into()));
+    let day = |of: &DataType| of == &DataType::Date32;
+    let moment = |of: &DataType| matches!(of, DataType::Timestamp(..));
+    let has_hours = |of: &Expr| matches!(of, Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(step)), _) if step.nanoseconds != 0);
+    let both =
+        |operator, a: Expr, b: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(a), operator, Box::new(b)));
+    let (left, right) = types;
+    if op == Op::Subtract
+        && (day(left) || moment(left))
+        && (day(right) || moment(right))
+        && (day(left) || day(right))
+    {
+        return Ok(Some(both(Operator::Minus, cast(a.clone(), instant.clone()), cast(b.clone(), instant))));
+    }
+    let operator = match op {
+        Op::Add => Operator::Plus,
+        Op::Subtract => Operator::Minus,
+        _ => return Ok(None),
+    };
+    if day(left) && has_hours(b) {
+        return Ok(Some(both(operator, cast(a.clone(), instant), b.clone())));
+    }
+    if day(right) && has_hours(a) && op == Op::Add {
+        return Ok(Some(both(operator, a.clone(), cast(b.clone(), instant))));
+    }
+    Ok(None)
 }
 
 fn divide(left: Expr, right: Expr) -> Expr {
@@ -198,7 +233,9 @@ impl ScalarUDFImpl for NotZero {
 
 /// The planners of a session: ours first.
 pub(crate) fn first(planners: Option<Vec<Arc<dyn ExprPlanner>>>) -> Vec<Arc<dyn ExprPlanner>> {
-    let ours: [Arc<dyn ExprPlanner>; 2] =
-        [Arc::new(SparkOperators), Arc::new(datafusion_spark::planner::SparkFunctionPlanner)];
+    let ours: [Arc<dyn ExprPlanner>; 2] = [
+        Arc::new(SparkOperators { items: super::made::one("array_item") }),
+        Arc::new(datafusion_spark::planner::SparkFunctionPlanner),
+    ];
     ours.into_iter().chain(planners.unwrap_or_default()).collect()
 }

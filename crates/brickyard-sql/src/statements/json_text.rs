@@ -60,6 +60,9 @@ fn scalar(out: &mut String, array: &dyn Array, row: usize) {
         }
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
+            if value.months != 0 && value.days == 0 && value.nanoseconds == 0 {
+                return out.push_str(&years_and_months(value.months.into()));
+            }
             let months =
                 if value.months == 0 { String::new() } else { years_and_months(value.months.into()) + " " };
             write!(out, "{months}{}", days_and_time(i128::from(value.days), i128::from(value.nanoseconds)))
@@ -70,7 +73,7 @@ fn scalar(out: &mut String, array: &dyn Array, row: usize) {
 }
 
 /// A value inside an array, map or struct.
-fn write_json(out: &mut String, array: &dyn Array, row: usize) {
+pub fn write_json(out: &mut String, array: &dyn Array, row: usize) {
     if array.is_null(row) || array.data_type() == &DataType::Null {
         return out.push_str("null");
     }
@@ -196,6 +199,11 @@ fn date_time(micros: i64) -> String {
     let fraction =
         if fraction % 1000 == 0 { format!("{:03}", fraction / 1000) } else { format!("{fraction:06}") };
     format!("{}T{:02}:{:02}:{:02}.{fraction}", at.date(), at.hour(), at.minute(), at.second())
+}
+
+/// Appends an instant without its zone.
+pub fn moment(out: &mut String, micros: i64) {
+    out.push_str(&date_time(micros));
 }
 
 fn years_and_months(months: i64) -> String {

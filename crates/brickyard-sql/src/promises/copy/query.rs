@@ -129,7 +129,7 @@ impl<'a> Maker<'a> {
             let kinds: Vec<_> = (0..=self.below(2)).map(|_| self.kind()).collect();
             let (left, right) =
                 (self.select(depth - 1, outer, &kinds), self.select(depth - 1, outer, &kinds));
-            let how = self.one_of(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"]);
+            let how = self.one_of(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT"]);
             return Made { sql: format!("{left} {how} {right}"), kinds };
         }
         match self.below(8) {
