@@ -86,13 +86,6 @@ async fn a_clause_that_a_function_has_no_use_for_is_refused_and_not_dropped() {
         let refused = w.ask(&w.ada, &format!("SELECT {asked}")).await.unwrap_err();
         assert!(refused.contains("SQLSTATE"), "{asked}: {refused}");
     }
-    for query in [
-        "SELECT * FROM (SELECT 1 AS n, 'a' AS s) PIVOT (sum(n) FOR s IN ('a'))",
-        "SELECT e FROM (SELECT array(1) AS a) LATERAL VIEW explode(a) AS e",
-    ] {
-        let refused = w.ask(&w.ada, query).await.unwrap_err();
-        assert!(refused.contains("brickyard does not support"), "{query}: {refused}");
-    }
 }
 
 #[tokio::test]

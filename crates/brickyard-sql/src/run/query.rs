@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
 use crate::deep::deep;
+use crate::delta::history::AsOf;
 use crate::error::SqlError;
 use crate::identity_functions;
 use crate::information_schema;
@@ -27,6 +28,9 @@ use crate::statement::Statement;
 
 /// How deep views and functions may refer to each other.
 pub(crate) const DEEPEST: usize = 24;
+
+/// How many names of a list of columns may stand for an expression further left in it.
+const MOST_EARLIER_NAMES: usize = 100;
 
 /// Whose rights names are resolved with, and where.
 #[derive(Clone, Copy)]
@@ -120,6 +124,7 @@ impl Run<'_> {
             let functions = self.statement_functions(scope.current);
             let mut loaded = Loaded::default();
             let mut called: Vec<&str> = Vec::new();
+            let mut replaced = 0;
             let find_function = |parts: Vec<String>| {
                 let path = crate::run::qualify(ObjectKind::Function, parts, scope.current).ok()?;
                 self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
@@ -166,7 +171,18 @@ impl Run<'_> {
                     }
                     (Err(error), None) => {
                         let bare = bare_name(&error).filter(|name| !called.contains(name));
-                        let Some(bare) = bare else { return Err(explained(error)) };
+                        let Some(bare) = bare else {
+                            // It may be a name further left in the same list.
+                            let earlier = unknown_name(&error).is_some_and(|name| match &mut tree {
+                                Tree::Query(query) => rewrite::earlier::spelled_out(&mut **query, name),
+                                Tree::Expression(..) => false,
+                            });
+                            replaced += usize::from(earlier);
+                            if earlier && replaced <= MOST_EARLIER_NAMES {
+                                continue;
+                            }
+                            return Err(explained(error));
+                        };
                         match &mut tree {
                             Tree::Query(query) => rewrite::call_bare(&mut **query, bare),
                             Tree::Expression(expression, _) => rewrite::call_bare(&mut **expression, bare),
@@ -204,6 +220,13 @@ impl Run<'_> {
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for (name, expression) in &call.arguments {
             arguments.push((name.clone(), self.constant(expression)?));
+        }
+        if let [(Some(how), value)] = arguments.as_slice()
+            && matches!(how.as_str(), rewrite::VERSION | rewrite::TIMESTAMP)
+        {
+            let path = crate::run::qualify(ObjectKind::Table, call.name.clone(), scope.current)?;
+            let object = self.find(scope.asker, ObjectKind::Table, &path)?;
+            return self.relation_as_of(scope, &object, AsOf::new(how == rewrite::VERSION, value)?).await;
         }
         if call.name == ["read_files"] {
             return self.read_files(scope, arguments).await;
@@ -266,8 +289,10 @@ impl Run<'_> {
         let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
         let context = datafusion::logical_expr::simplify::SimplifyContext::builder()
             .with_config_options(Arc::clone(state.config_options()))
+            .with_query_execution_start_time(state.execution_props().query_execution_start_time)
             .build();
         let simplifier = ExprSimplifier::new(context);
+        let expr = expr.unalias_nested().data;
         let simplified = simplifier.coerce(expr, &empty).and_then(|expr| simplifier.simplify(expr))?;
         match simplified {
             Expr::Literal(value, _) => Ok(value),
@@ -353,13 +378,17 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
 
 /// The name without brackets that is no column, and may be a call.
 fn bare_name(error: &datafusion::error::DataFusionError) -> Option<&'static str> {
+    let unknown = unknown_name(error)?;
+    calls::BARE.into_iter().find(|name| *name == unknown)
+}
+
+/// The name alone that is no column.
+fn unknown_name(error: &datafusion::error::DataFusionError) -> Option<&str> {
     use datafusion::common::SchemaError;
     use datafusion::error::DataFusionError;
     match error.find_root() {
         DataFusionError::SchemaError(inner, _) => match &**inner {
-            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => {
-                calls::BARE.into_iter().find(|name| *name == field.name)
-            }
+            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => Some(&field.name),
             _ => None,
         },
         _ => None,
