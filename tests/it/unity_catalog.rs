@@ -1,6 +1,7 @@
 //! Unity Catalog over REST: who sees what, who changes what, and in which words the others are refused.
 
 mod changes;
+mod information_schema;
 mod new_tables;
 
 use std::collections::BTreeMap;
@@ -409,8 +410,13 @@ async fn a_list_shows_what_the_caller_sees_and_is_empty_where_that_is_nothing() 
     for (path, key, who, expected) in [
         ("catalogs", "catalogs", ADMIN, &["closed", "main"][..]),
         ("catalogs", "catalogs", ANA, &["main"]),
-        ("schemas?catalog_name=main", "schemas", ADMIN, &["main.default", "main.s"]),
-        ("schemas?catalog_name=main", "schemas", ANA, &["main.s"]),
+        (
+            "schemas?catalog_name=main",
+            "schemas",
+            ADMIN,
+            &["main.default", "main.information_schema", "main.s"],
+        ),
+        ("schemas?catalog_name=main", "schemas", ANA, &["main.information_schema", "main.s"]),
         ("schemas?catalog_name=closed", "schemas", ANA, &[]),
         ("tables?catalog_name=main&schema_name=s&max_results=0", "tables", CAROL, &["main.s.t", "main.s.u"]),
         ("tables?catalog_name=main&schema_name=s&max_results=0", "tables", ANA, &["main.s.t"]),

@@ -5,6 +5,7 @@
 //! - Rows that the row filter hides from the speaker stay as they are: they are put back untouched.
 //! - Conditions and new values see what the speaker sees, masks included. What is not assigned keeps its real value.
 
+pub(crate) mod check;
 mod insert;
 mod merge;
 mod modify;

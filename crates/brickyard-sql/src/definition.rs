@@ -4,6 +4,7 @@
 //! that no entry names is in nobody's way; an entry without a folder would be.
 
 mod alter_table;
+mod check;
 pub(crate) mod columns;
 mod connection;
 mod constraint;
@@ -159,8 +160,12 @@ impl Run<'_> {
         let change = match action {
             Alteration::OwnerTo(owner) => unity::Alteration::Owner(owner),
             Alteration::SetComment(comment) => unity::Alteration::Comment(comment),
-            Alteration::SetProperties(properties) => unity::Alteration::SetProperties(properties),
+            Alteration::SetProperties(properties) => {
+                check::not_a_property(properties.keys())?;
+                unity::Alteration::SetProperties(properties)
+            }
             Alteration::UnsetProperties { keys, if_exists } => {
+                check::not_a_property(keys.iter())?;
                 if !if_exists
                     && let Some(missing) = keys.iter().find(|key| !object.properties.contains_key(*key))
                 {

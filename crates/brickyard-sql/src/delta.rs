@@ -7,6 +7,7 @@
 //! - Changes replace files and never delete them, as Delta does until a `VACUUM`.
 
 mod checked;
+pub(crate) mod history;
 mod opened;
 mod plain_files;
 mod reader;

@@ -31,6 +31,7 @@ mod statement;
 mod string_literal;
 mod syntax_error;
 mod unnamed;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use brickyard_catalog::Asker;
 use brickyard_catalog::unity::{Object, ObjectId, ObjectKind, ObjectPath, UnityError, UseParents};
+use brickyard_types::SqlType;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::TableSource;
@@ -36,6 +37,18 @@ const EVERYTHING: &str = "system";
 /// The names of its relations.
 pub(crate) fn relations() -> impl Iterator<Item = &'static str> {
     shape::RELATIONS.iter().map(|(name, _)| *name)
+}
+
+/// Its relations, each with its columns.
+pub fn described() -> impl Iterator<Item = (&'static str, Vec<(String, SqlType)>)> {
+    relations().filter_map(|name| {
+        let columns = shape::of(name)?;
+        let columns = columns
+            .fields()
+            .iter()
+            .filter_map(|field| to_sql(field.data_type()).map(|data_type| (field.name().clone(), data_type)));
+        Some((name, columns.collect()))
+    })
 }
 
 /// True if a path is the schema or something in it.

@@ -26,6 +26,7 @@ mod delta;
 mod drop;
 mod engine;
 mod error;
+mod from;
 mod front;
 mod functions;
 mod grant;
@@ -45,6 +46,7 @@ mod session;
 mod show;
 mod spark;
 pub mod statement;
+mod upkeep;
 mod use_statement;
 
 #[cfg(test)]
@@ -55,5 +57,6 @@ pub mod warehouses;
 pub use engine::{Answer, Sql, SqlOptions};
 pub use error::SqlError;
 pub use front::{SyntaxError, parse, parse_one};
+pub use information_schema::described as information_schema_relations;
 pub use python_function::PythonFunctionError;
 pub use session::{Current, Parameter, Session, Speaker};

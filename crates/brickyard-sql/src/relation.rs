@@ -15,6 +15,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use crate::arrow_types::to_arrow;
 use crate::barrier::Barrier;
 use crate::delta;
+use crate::delta::history::AsOf;
 use crate::error::SqlError;
 use crate::front;
 use crate::policy_errors::cannot_fail;
@@ -46,7 +47,26 @@ impl Run<'_> {
         if table.table_kind == TableKind::View {
             return self.view(scope, object, table).await;
         }
-        self.base_table(scope, &permit, object, table).await
+        let provider = self.raw(object).await?;
+        self.base_table(scope, &permit, provider, object, table).await
+    }
+
+    /// A table as it was, behind the policies that it has today.
+    pub(crate) async fn relation_as_of(
+        &self,
+        scope: Scope<'_>,
+        object: &Arc<Object>,
+        as_of: AsOf,
+    ) -> Result<Arc<dyn TableSource>, SqlError> {
+        let permit = self.authorize_as(scope.asker, SelectTable(Self::target(object)))?;
+        let Some(table) = object.table().filter(|table| table.table_kind == TableKind::Managed) else {
+            return Err(SqlError::unsupported(format_args!(
+                "VERSION AS OF and TIMESTAMP AS OF of {}, which is no managed table",
+                object.full_name
+            )));
+        };
+        let provider = delta::history::as_of(self.sql, object, &as_of).await?;
+        self.base_table(scope, &permit, provider, object, table).await
     }
 
     /// A view's rows: its query, read with its owner's rights.
@@ -136,10 +156,10 @@ impl Run<'_> {
         &self,
         scope: Scope<'_>,
         permit: &Permit<SelectTable>,
+        provider: Arc<dyn TableProvider>,
         object: &Arc<Object>,
         table: &TableDetail,
     ) -> Result<Arc<dyn TableSource>, SqlError> {
-        let provider = self.raw(object).await?;
         let masked = table.columns.iter().any(|column| column.mask.is_some());
         let folded = table.columns.iter().all(|column| column.name == column.name.to_lowercase());
         if table.row_filter.is_none() && !masked && folded {

@@ -1,6 +1,10 @@
 //! A query's tree, made ready for the planner: parameters become typed literals, names lose their case (SQL's names have
 //! none), and table functions become relations that can be looked up before planning.
 
+mod clauses;
+mod lateral;
+mod values;
+
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -11,13 +15,19 @@ use datafusion::sql::sqlparser::dialect::DatabricksDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::SqlError;
+use crate::from::is_generator;
 use crate::session::Parameter;
 use crate::spark::{calls, literals};
 
 /// The relation that stands for the n-th table function of a query.
 pub(crate) const TABLE_FUNCTION: &str = "__table_function_";
 
-/// A table function that a query reads from.
+/// The argument of a stand-in for a table as it was: which version.
+pub(crate) const VERSION: &str = "@version";
+/// The argument of a stand-in for a table as it was: when.
+pub(crate) const TIMESTAMP: &str = "@timestamp";
+
+/// A table function that a query reads from, or a table as it was.
 #[derive(Clone, Debug)]
 pub(crate) struct TableFunctionCall {
     /// Its name's parts, lower case.
@@ -68,6 +78,7 @@ impl VisitorMut for Rewrite<'_> {
 
     fn post_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<SqlError> {
         literals::unmark_query(query);
+        values::named(query);
         ControlFlow::Continue(())
     }
 
@@ -82,9 +93,10 @@ impl VisitorMut for Rewrite<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<SqlError> {
-        if !select.lateral_views.is_empty() {
-            let feature = "LATERAL VIEW. Write SELECT .., explode(..) AS name";
-            return ControlFlow::Break(SqlError::unsupported(feature));
+        clauses::everything(select);
+        clauses::wildcards(select);
+        if let Err(error) = clauses::grouping(select).and_then(|()| lateral::gather(select)) {
+            return ControlFlow::Break(error);
         }
         for item in &mut select.projection {
             if let Some(named) = generated(item) {
@@ -103,6 +115,7 @@ impl VisitorMut for Rewrite<'_> {
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<SqlError> {
         calls::minus(&mut query.body);
+        clauses::sorting(query);
         if let Some(with) = &mut query.with {
             for table in &mut with.cte_tables {
                 fold(&mut table.alias.name);
@@ -119,13 +132,24 @@ impl VisitorMut for Rewrite<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<SqlError> {
         match factor {
-            ast::TableFactor::Pivot { .. } => {
-                return ControlFlow::Break(SqlError::unsupported(
-                    "PIVOT. Write sum(CASE WHEN .. THEN .. END)",
-                ));
+            ast::TableFactor::Pivot { .. } | ast::TableFactor::Unpivot { .. } => clauses::pivoted(factor),
+            ast::TableFactor::Function { name, alias, .. } if is_generator(name) => {
+                alias.iter_mut().for_each(fold_alias);
             }
-            ast::TableFactor::Unpivot { .. } => {
-                return ControlFlow::Break(SqlError::unsupported("UNPIVOT. Write a UNION ALL"));
+            ast::TableFactor::Table { name, version: version @ Some(_), alias, .. } => {
+                let call = parts(name);
+                let at = match version.take() {
+                    Some(ast::TableVersion::VersionAsOf(at)) => (VERSION, at),
+                    Some(ast::TableVersion::TimestampAsOf(at)) => (TIMESTAMP, at),
+                    _ => {
+                        return ControlFlow::Break(SqlError::unsupported(
+                            "this way to name a table's version",
+                        ));
+                    }
+                };
+                let own = table_alias(call.last().map_or("", String::as_str));
+                fold_alias(alias.get_or_insert(own));
+                self.call(name, call, vec![(Some(at.0.to_owned()), at.1)]);
             }
             ast::TableFactor::Table { name, args, alias, .. } => {
                 if let Some(alias) = alias {
@@ -354,14 +378,18 @@ pub(crate) fn identifiers(text: &str, parameters: &[Parameter]) -> Result<String
         let (before, clause) = rest.split_at(at);
         let open = clause.find('(').map_or(clause.len(), |open| open + 1);
         let Some(close) = clause.find(')') else { break };
-        let inside = clause.get(open..close).unwrap_or_default().trim();
-        let named = if let Some(name) = inside.strip_prefix(':') {
-            let found = parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name));
-            found.and_then(|parameter| parameter.value.clone())
-        } else {
-            let quoted = inside.strip_prefix('\'').and_then(|inside| inside.strip_suffix('\''));
-            quoted.filter(|inside| !inside.contains(['\'', '\\'])).map(str::to_owned)
+        let inside = clause.get(open..close).unwrap_or_default();
+        let piece = |piece: &str| {
+            let piece = piece.trim();
+            if let Some(name) = piece.strip_prefix(':') {
+                let found = parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name));
+                return found.and_then(|parameter| parameter.value.clone());
+            }
+            let quoted = piece.strip_prefix('\'').and_then(|piece| piece.strip_suffix('\''));
+            quoted.filter(|text| !text.contains(['\'', '\\'])).map(str::to_owned)
         };
+        // `'main.s.' || :name` is known here, too.
+        let named: Option<String> = inside.split("||").map(piece).collect();
         let Some(named) = named else {
             // Anything else is the parser's business.
             let (kept, after) = rest.split_at(at + open);

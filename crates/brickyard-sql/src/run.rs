@@ -60,14 +60,15 @@ impl<'a> Run<'a> {
         match statement {
             Statement::Query(query) => {
                 let written = spelling::written(&query);
-                let plan = match self.plan_query(&query).await {
-                    // Two columns may have one name in an answer, and not in a plan.
-                    Err(error) if spelling::is_twice(&error) => {
-                        let mut query = query;
-                        spelling::distinct(&mut query);
-                        self.plan_query(&query).await?
+                let mut query = query;
+                let plan = loop {
+                    match self.plan_query(&query).await {
+                        Ok(plan) => break plan,
+                        Err(error) => {
+                            let apart = spelling::told_apart(&mut query, &error).ok_or(error)?;
+                            self.spellings.lock().insert(apart.0, apart.1);
+                        }
                     }
-                    planned => planned?,
                 };
                 let rows = self.rows_of(plan).await?;
                 Ok(spelling::spelled(rows, &written, &self.spellings.lock()))
@@ -98,6 +99,9 @@ impl<'a> Run<'a> {
             }
             Statement::Merge(merge) => self.merge(*merge).await,
             Statement::Truncate { table } => self.truncate(&table).await,
+            Statement::DescribeColumn { table, column } => self.describe_column(&table, &column),
+            Statement::Upkeep { table, what } => self.upkeep(&table, what).await,
+            Statement::ShowTableExtended { within, like } => self.show_table_extended(within.as_ref(), &like),
             Statement::Describe { kind, name, extended } => self.describe(kind, &name, extended),
             Statement::ShowCatalogs { like } => self.show_catalogs(like.as_deref()),
             Statement::ShowSchemas { within, like } => self.show_schemas(within.as_ref(), like.as_deref()),
@@ -109,7 +113,9 @@ impl<'a> Run<'a> {
             Statement::ShowColumns { table } => self.show_columns(&table),
             Statement::ShowConnections { like } => self.show_connections(like.as_deref()),
             Statement::ShowCreateTable { table } => self.show_create_table(&table),
-            Statement::ShowTableProperties { table } => self.show_table_properties(&table),
+            Statement::ShowTableProperties { table, key } => {
+                self.show_table_properties(&table, key.as_deref())
+            }
             Statement::ShowGrants { principal, kind, name } => {
                 self.show_grants(principal.as_deref(), kind, name.as_ref())
             }

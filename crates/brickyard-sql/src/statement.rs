@@ -82,6 +82,16 @@ pub enum Statement {
         name: NameOrMarker,
         extended: bool,
     },
+    /// `DESCRIBE t c`.
+    DescribeColumn {
+        table: NameOrMarker,
+        column: String,
+    },
+    /// Of a table's files: `OPTIMIZE t`, `DESCRIBE HISTORY t`, ..
+    Upkeep {
+        table: NameOrMarker,
+        what: Upkeep,
+    },
     /// `DESCRIBE QUERY q`.
     DescribeQuery(Box<ast::Query>),
     ShowCatalogs {
@@ -116,6 +126,12 @@ pub enum Statement {
     },
     ShowTableProperties {
         table: NameOrMarker,
+        key: Option<String>,
+    },
+    /// `SHOW TABLE EXTENDED [IN schema] LIKE pattern`.
+    ShowTableExtended {
+        within: Option<NameOrMarker>,
+        like: String,
     },
     /// `SHOW GRANTS [principal] ON kind name`.
     ShowGrants {
@@ -155,6 +171,27 @@ pub enum Statement {
         name: String,
         value: Option<String>,
     },
+}
+
+/// What is done to a table's files, or asked of them.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)] // the variants are what they are called
+pub enum Upkeep {
+    History,
+    Detail,
+    Optimize { zorder: Vec<String> },
+    Vacuum { dry_run: bool },
+    Analyze,
+    Refresh,
+}
+
+/// Where a column stands among the others.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Place {
+    /// `FIRST`.
+    First,
+    /// `AFTER c`.
+    After(String),
 }
 
 /// Which functions `SHOW FUNCTIONS` lists. `All` when the statement does not say.
@@ -221,6 +258,8 @@ pub struct CreateTable {
     pub or_replace: bool,
     pub if_not_exists: bool,
     pub columns: Vec<Column>,
+    /// `LIKE t`.
+    pub like: Option<NameOrMarker>,
     /// `AS query`.
     pub source: Option<Box<ast::Query>>,
     /// `USING delta|parquet|csv|json`, lower case.
@@ -238,12 +277,17 @@ pub struct CreateTable {
     pub foreign_keys: Vec<ForeignKey>,
 }
 
-/// What a table says of its rows. It is never enforced.
+/// What a table says of its rows. Keys are never enforced, conditions always.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub enum Constraint {
     PrimaryKey(PrimaryKey),
     ForeignKey(ForeignKey),
+    /// The condition is SQL text.
+    Check {
+        name: String,
+        condition: String,
+    },
 }
 
 /// `[CONSTRAINT name] PRIMARY KEY (..)`.
@@ -381,7 +425,13 @@ pub enum Alteration {
     },
     /// Of a catalog, schema or connection: `SET COMMENT`; tables use `COMMENT ON`.
     SetComment(Option<String>),
-    AddColumns(Vec<Column>),
+    AddColumns(Vec<(Column, Option<Place>)>),
+    ColumnPlace {
+        column: String,
+        place: Place,
+    },
+    /// `CLUSTER BY (..)`; empty: `NONE`, or whoever likes.
+    ClusterBy(Vec<String>),
     DropColumns {
         names: Vec<String>,
         if_exists: bool,
@@ -438,6 +488,8 @@ pub enum Alteration {
 pub struct Insert {
     pub table: NameOrMarker,
     pub overwrite: bool,
+    /// `REPLACE WHERE ..`: the rows that go.
+    pub replaced: Option<ast::Expr>,
     pub columns: Vec<String>,
     /// `BY NAME`.
     pub by_name: bool,

@@ -1,9 +1,9 @@
-//! Tables made and dropped over REST.
+//! Tables made and dropped over REST, and what somebody reads of their own rights on the metastore.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ADMIN, BEN, CAROL, UC, shown, shown_error, workspace};
+use super::{ADMIN, ANA, BEN, CAROL, UC, grant, shown, shown_error, workspace};
 
 fn wanted(name: &str) -> Value {
     json!({
@@ -72,4 +72,22 @@ async fn a_table_that_cannot_be_made_is_refused_by_name() {
     assert_eq!(shown_error(&refused), "User does not have CREATE TABLE on Schema 'main.s'.");
     let schema = json!({"name": "Information_Schema", "catalog_name": "main"});
     assert_eq!(kit.post(&format!("{UC}/schemas"), &kit.token(ADMIN), &schema).await.status, 400);
+}
+
+#[tokio::test]
+async fn whoever_may_only_make_catalogs_reads_that_of_the_metastore() {
+    let kit = workspace().await;
+    let admin = kit.token(ADMIN);
+    let summary = kit.get(&format!("{UC}/metastore_summary"), &admin).await.json();
+    let metastore = format!("metastore/{}", summary["metastore_id"].as_str().expect("an id"));
+    grant(&kit, &metastore, ANA, &["CREATE_CATALOG"]).await;
+    grant(&kit, &metastore, BEN, &["CREATE_CONNECTION"]).await;
+    let own = kit.get(&format!("{UC}/permissions/{metastore}"), &kit.token(ANA)).await;
+    assert_eq!(
+        own.json()["privilege_assignments"],
+        json!([{"principal": ANA, "privileges": ["CREATE_CATALOG"]}]),
+        "{}",
+        own.text
+    );
+    assert_eq!(kit.get(&format!("{UC}/permissions/{metastore}"), &kit.token(CAROL)).await.status, 403);
 }

@@ -232,6 +232,12 @@ impl<'a> Who<'a> {
     /// about such an object.
     fn touches(&self, unity: &Unity, on: ObjectId, kind: ObjectKind) -> Option<HeldPrivilege> {
         let tells = |held: PrivilegeSet| held.iter().any(|one| one.grantable_on(kind));
+        // The metastore is no stored object, so nothing is its lineage.
+        if on == ObjectId::METASTORE {
+            let (held, source) = self.granted(unity, on, tells)?;
+            let first = held.iter().find(|one| one.grantable_on(kind))?;
+            return Some(HeldPrivilege { words: first.as_str(), source, on: ObjectRef::metastore() });
+        }
         unity.lineage(on).find_map(|at| {
             let (held, source) = self.granted(unity, at.id, tells)?;
             let first = held.iter().find(|one| one.grantable_on(kind))?;

@@ -1,10 +1,19 @@
 //! `INSERT` and `TRUNCATE`.
 
-use brickyard_catalog::unity::Column;
+use std::sync::Arc;
+
+use brickyard_catalog::Permit;
+use brickyard_catalog::unity::{Column, Object, SelectTable};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute;
 use datafusion::common::{Column as PlanColumn, ScalarValue};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::sql::sqlparser::ast;
+use futures_util::TryStreamExt;
 
 use crate::arrow_types::to_arrow;
+use crate::change::target::{Relation, all_but, is_default};
 use crate::change::{assigned, counts};
 use crate::definition::columns::position;
 use crate::delta;
@@ -13,14 +22,43 @@ use crate::front;
 use crate::run::{Rows, Run};
 use crate::statement::{Insert, NameOrMarker};
 
+/// `DEFAULT` among the `VALUES` of an `INSERT` is what the column's default says.
+fn written_defaults(
+    source: &mut ast::Query,
+    columns: &[Column],
+    listed: &[String],
+    by_name: bool,
+) -> Result<(), SqlError> {
+    let ast::SetExpr::Values(values) = &mut *source.body else { return Ok(()) };
+    for row in &mut values.rows {
+        for (at, value) in row.iter_mut().enumerate().filter(|(_, value)| is_default(value)) {
+            if by_name {
+                return Err(SqlError::unsupported("DEFAULT in an INSERT BY NAME"));
+            }
+            let at = match listed.get(at) {
+                Some(name) => position(columns, name)?,
+                None => at,
+            };
+            let default = columns.get(at).and_then(|column| column.default.as_deref());
+            *value = match default {
+                Some(text) => front::parse_expression(text)?,
+                None => ast::Expr::Value(ast::Value::Null.into()),
+            };
+        }
+    }
+    Ok(())
+}
+
 impl Run<'_> {
     pub(crate) async fn insert(&self, insert: Insert) -> Result<Rows, SqlError> {
-        let (object, _) = self.changed_table(&insert.table, false)?;
+        let (object, read) = self.changed_table(&insert.table, insert.replaced.is_some())?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
         if insert.overwrite && object.table().is_some_and(|table| table.row_filter.is_some()) {
             return Err(SqlError::unsupported("INSERT OVERWRITE of a table with a row filter"));
         }
-        let plan = self.plan_query(&insert.source).await?;
+        let mut source = insert.source;
+        written_defaults(&mut source, &columns, &insert.columns, insert.by_name)?;
+        let plan = self.plan_query(&source).await?;
         let plan = self.inserted(plan, &columns, &insert.columns, insert.by_name).await?;
         // Rows come from before this commit, also those of the table itself: files are never changed, only added.
         let rows = self.rows_of(plan).await?;
@@ -29,6 +67,10 @@ impl Run<'_> {
         if now.table().map(|table| &table.columns) != Some(&columns) {
             let message = format!("The columns of {} were changed meanwhile: try again.", object.full_name);
             return Err(SqlError::condition("DELTA_METADATA_CHANGED", "2D521", message));
+        }
+        let rows = self.checked(&now, &columns, rows).await?;
+        if let (Some(which), Some(permit)) = (&insert.replaced, read) {
+            return self.replace_where(&permit, &now, which, rows).await;
         }
         let how = if insert.overwrite { delta::Write::Overwrite } else { delta::Write::Append };
         let written = delta::write(self.sql, &object.uid, &columns, rows, how).await?;
@@ -97,6 +139,37 @@ impl Run<'_> {
             shown.push(value.alias(&column.name));
         }
         Ok(LogicalPlanBuilder::from(plan).project(shown)?.build()?)
+    }
+
+    /// `INSERT INTO t REPLACE WHERE ..`: rows that the speaker sees and that the condition holds for go, others come.
+    async fn replace_where(
+        &self,
+        permit: &Permit<SelectTable>,
+        object: &Arc<Object>,
+        which: &ast::Expr,
+        rows: Rows,
+    ) -> Result<Rows, SqlError> {
+        let target = self.target_rows(permit, object, None).await?;
+        let gone = self.chosen_rows(&target, Some(which)).await?;
+        let keep = all_but(target.seen.num_rows(), &gone);
+        let left = compute::filter_record_batch(&target.seen, &keep).map_err(DataFusionError::from)?;
+        let (schema, rows) = rows;
+        let new: Vec<RecordBatch> = rows.try_collect().await?;
+        let new = compute::concat_batches(&schema, &new).map_err(DataFusionError::from)?;
+        // What is written must be what the condition says: else a second run would not replace it.
+        let qualifier = target.shown.fields.first().and_then(|(qualifier, _)| qualifier.clone());
+        let fields =
+            target.columns.iter().map(|column| (qualifier.clone(), column.name.to_lowercase())).collect();
+        let written = Relation { batch: new.clone(), fields }.plan()?;
+        let condition = self.over(which, written.schema()).await?;
+        let stays = LogicalPlanBuilder::from(written).filter(condition.is_not_true())?.build()?;
+        if self.collected(stays).await?.num_rows() > 0 {
+            let message = "Written data does not conform to the condition of REPLACE WHERE.";
+            return Err(SqlError::condition("DELTA_REPLACE_WHERE_MISMATCH", "44000", message));
+        }
+        let inserted = new.num_rows() as u64;
+        self.write_back(object, &target.columns, vec![target.hidden.clone(), left, new]).await?;
+        counts(&[("num_affected_rows", inserted + gone.len() as u64), ("num_inserted_rows", inserted)])
     }
 
     /// What a column holds that no statement gives a value.

@@ -58,11 +58,7 @@ impl Run<'_> {
         let _writer = self.sql.writers.only(object.id).await;
         let object = self.again(&object)?;
         let target = self.target_rows(&permit, &object, alias).await?;
-        let plan = self.chosen(&target, filter).await?;
-        let qualifier = target.shown.fields.first().and_then(|(qualifier, _)| qualifier.clone());
-        let row = Expr::Column(PlanColumn::new(qualifier, ROW)).alias("row");
-        let found = self.collected(LogicalPlanBuilder::from(plan).project(vec![row])?.build()?).await?;
-        let rows = places(found.columns().first())?;
+        let rows = self.chosen_rows(&target, filter).await?;
         if !rows.is_empty() {
             let keep = all_but(target.seen.num_rows(), &rows);
             let left: RecordBatch =
@@ -70,6 +66,19 @@ impl Run<'_> {
             self.write_back(&object, &target.columns, vec![target.hidden.clone(), left]).await?;
         }
         counts(&[("num_affected_rows", rows.len() as u64)])
+    }
+
+    /// The places of the rows that the statement means.
+    pub(super) async fn chosen_rows(
+        &self,
+        target: &Target,
+        filter: Option<&ast::Expr>,
+    ) -> Result<Vec<usize>, SqlError> {
+        let plan = self.chosen(target, filter).await?;
+        let qualifier = target.shown.fields.first().and_then(|(qualifier, _)| qualifier.clone());
+        let row = Expr::Column(PlanColumn::new(qualifier, ROW)).alias("row");
+        let found = self.collected(LogicalPlanBuilder::from(plan).project(vec![row])?.build()?).await?;
+        places(found.columns().first())
     }
 
     /// The rows that the statement means.

@@ -303,6 +303,9 @@ impl Run<'_> {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let batches =
             batches.iter().map(|batch| with_schema(&schema, batch)).collect::<Result<Vec<_>, _>>()?;
+        for batch in &batches {
+            self.hold(object, columns, batch).await?;
+        }
         let rows = rows_from(schema, batches);
         delta::write(self.sql, &object.uid, columns, rows, delta::Write::Overwrite).await?;
         Ok(())

@@ -14,13 +14,14 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 
 use crate::arrow_types::to_arrow;
+use crate::definition::check;
 use crate::definition::columns::{distinct, position};
 use crate::definition::constraint;
 use crate::definition::is_of_kind;
 use crate::delta;
 use crate::error::SqlError;
 use crate::run::{Rows, Run, no_rows};
-use crate::statement::{Alteration, Constraint, Kind};
+use crate::statement::{Alteration, Constraint, Dropped, Kind, Place};
 
 impl Run<'_> {
     pub(crate) async fn alter_table(
@@ -45,6 +46,7 @@ impl Run<'_> {
         }
         match action {
             Alteration::SetMask { column, mask } => {
+                check::not_in_one(&object, &column)?;
                 let at = position(&after.columns, &column)?;
                 after.columns[at].mask = Some(self.column_mask(&after.columns, at, &mask)?);
             }
@@ -58,8 +60,9 @@ impl Run<'_> {
             Alteration::DropRowFilter => after.row_filter = None,
             Alteration::AddColumns(columns) => {
                 managed(&object)?;
+                let (columns, places): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
                 let added = self.declared_columns(&columns).await?;
-                for (column, declared) in added.into_iter().zip(&columns) {
+                for ((column, declared), place) in added.into_iter().zip(&columns).zip(places) {
                     delta::storable(&column.name, &column.data_type)?;
                     if !column.nullable {
                         return Err(SqlError::unsupported(
@@ -75,9 +78,14 @@ impl Run<'_> {
                              ALTER TABLE ALTER COLUMN SET DEFAULT command to apply for future inserted rows instead.",
                         ));
                     }
+                    let name = column.name.clone();
                     after.columns.push(column);
+                    distinct(&after.columns)?;
+                    if let Some(place) = place {
+                        moved(&mut after.columns, &name, &place)?;
+                    }
                     if let Some(mask) = &declared.mask {
-                        let at = after.columns.len() - 1;
+                        let at = position(&after.columns, &name)?;
                         after.columns[at].mask = Some(self.column_mask(&after.columns, at, mask)?);
                     }
                 }
@@ -95,6 +103,7 @@ impl Run<'_> {
                     };
                     not_in_a_policy(&after, &name)?;
                     constraint::not_in_one(&object.name, &after, &name)?;
+                    check::not_in_one(&object, &name)?;
                     after.columns.remove(at);
                 }
                 if after.columns.is_empty() {
@@ -109,6 +118,7 @@ impl Run<'_> {
                 managed(&object)?;
                 let at = position(&after.columns, &from)?;
                 not_in_a_policy(&after, &from)?;
+                check::not_in_one(&object, &from)?;
                 let old = after.columns[at].clone();
                 after.columns[at].name.clone_from(&to);
                 distinct(&after.columns)?;
@@ -135,6 +145,7 @@ impl Run<'_> {
                 managed(&object)?;
                 let at = position(&after.columns, &column)?;
                 not_in_a_policy(&after, &column)?;
+                check::not_in_one(&object, &column)?;
                 delta::storable(&column, &data_type)?;
                 let old = &after.columns[at].data_type;
                 if !widens(old, &data_type) {
@@ -156,9 +167,36 @@ impl Run<'_> {
                     self.rewrite(&object, before, &after.columns, &[]).await?;
                 }
             }
+            Alteration::ColumnPlace { column, place } => {
+                managed(&object)?;
+                moved(&mut after.columns, &column, &place)?;
+            }
+            Alteration::ClusterBy(columns) => {
+                managed(&object)?;
+                for column in &columns {
+                    position(&after.columns, column)?;
+                }
+                let key = "clusteringColumns".to_owned();
+                let change = if columns.is_empty() {
+                    unity::Alteration::UnsetProperties(vec![key])
+                } else {
+                    unity::Alteration::SetProperties([(key, columns.join(","))].into())
+                };
+                return self.change(permit, vec![change]).await;
+            }
             Alteration::AddConstraint(Constraint::PrimaryKey(key)) => constraint::add_key(&mut after, &key)?,
             Alteration::AddConstraint(Constraint::ForeignKey(key)) => {
                 self.add_foreign_key(&object.name, &mut after, &key)?;
+            }
+            Alteration::AddConstraint(Constraint::Check { name, condition }) => {
+                managed(&object)?;
+                return self.add_check(permit, &object, before, &name, &condition).await;
+            }
+            Alteration::DropConstraint { dropped: Dropped::Named(name), .. }
+                if crate::change::check::of(&object).any(|(one, _)| one.eq_ignore_ascii_case(&name)) =>
+            {
+                let key = format!("{}{}", crate::change::check::PREFIX, name.to_lowercase());
+                return self.change(permit, vec![unity::Alteration::UnsetProperties(vec![key])]).await;
             }
             Alteration::DropConstraint { dropped, if_exists, cascade } => {
                 self.drop_constraint(&object, &mut after, &dropped, if_exists, cascade)?;
@@ -206,6 +244,20 @@ impl Run<'_> {
         delta::write(self.sql, &object.uid, columns, rows, delta::Write::Overwrite).await?;
         Ok(())
     }
+}
+
+/// Puts a column to its place. Files know columns by their names: they stay as they are.
+fn moved(columns: &mut Vec<Column>, name: &str, place: &Place) -> Result<(), SqlError> {
+    let column = columns.remove(position(columns, name)?);
+    let to = match place {
+        Place::First => 0,
+        Place::After(other) if other.eq_ignore_ascii_case(name) => {
+            return Err(SqlError::unsupported("a column that comes after itself"));
+        }
+        Place::After(other) => position(columns, other)? + 1,
+    };
+    columns.insert(to, column);
+    Ok(())
 }
 
 fn managed(object: &Object) -> Result<(), SqlError> {

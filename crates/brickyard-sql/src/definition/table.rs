@@ -12,7 +12,7 @@ use crate::delta;
 use crate::error::SqlError;
 use crate::read_files;
 use crate::run::{Rows, Run, no_rows};
-use crate::statement::CreateTable;
+use crate::statement::{CreateTable, NameOrMarker};
 
 impl Run<'_> {
     pub(crate) async fn create_table(&self, create: CreateTable) -> Result<Rows, SqlError> {
@@ -26,6 +26,7 @@ impl Run<'_> {
         if before.is_some() && !create.or_replace {
             return Err(UnityError::AlreadyExists { kind, name: path.to_string() }.into());
         }
+        crate::definition::check::not_a_property(create.properties.keys())?;
         let format = create.using.clone().unwrap_or_else(|| "delta".to_owned()).to_lowercase();
         let external = create.location.is_some();
         if !external && format != "delta" {
@@ -46,6 +47,9 @@ impl Run<'_> {
             None => None,
         };
         let mut columns = self.declared_columns(&create.columns).await?;
+        if let Some(like) = &create.like {
+            columns = self.columns_like(like)?;
+        }
         if let Some(location) = &create.location {
             self.may_read_files(&self.session.speaker().asker())?;
             // Also says now, not at the first query, that nothing can be read there.
@@ -124,6 +128,14 @@ impl Run<'_> {
                 Err(error.into())
             }
         }
+    }
+
+    /// The columns of another table or view, without its policies: no row of it comes along.
+    fn columns_like(&self, name: &NameOrMarker) -> Result<Vec<Column>, SqlError> {
+        let object = self.object(ObjectKind::Table, name)?;
+        self.authorize(unity::SelectTable(Self::target(&object)))?;
+        let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
+        Ok(columns.into_iter().map(|column| Column { mask: None, ..column }).collect())
     }
 
     /// Makes a managed table's folder, with the rows of a plan in it.

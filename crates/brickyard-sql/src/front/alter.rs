@@ -2,19 +2,18 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::column::{added, constraint};
+use super::column::{added, constraint, place};
 use super::cursor::Cursor;
 use super::policy::{mask, row_filter};
 use super::properties::{key, key_values, options};
 use super::statement::{if_exists, kind};
 use super::syntax_error::SyntaxError;
-use crate::statement::{Alteration, Column, Dropped, Kind, Statement};
+use crate::statement::{Alteration, Column, Dropped, Kind, Place, Statement};
 
 /// Changes of a table that are understood and not made, by their first words.
-const UNMADE: [&str; 21] = [
+const UNMADE: [&str; 20] = [
     "SET TAGS",
     "UNSET TAGS",
-    "CLUSTER BY",
     "ADD PARTITION",
     "ADD IF NOT EXISTS PARTITION",
     "DROP PARTITION",
@@ -126,6 +125,14 @@ fn table(cursor: &mut Cursor<'_>) -> Result<Alteration, SyntaxError> {
     if let Some(shared) = relation(cursor)? {
         return Ok(shared);
     }
+    if cursor.eat("CLUSTER BY") {
+        let listed = cursor.at_symbol(&Token::LParen);
+        if !listed && cursor.eat_one_of(&["NONE", "AUTO"]).is_none() {
+            return Err(cursor.wrong());
+        }
+        let columns = if listed { cursor.in_brackets(Cursor::identifier)? } else { Vec::new() };
+        return Ok(Alteration::ClusterBy(columns));
+    }
     if cursor.eat("SET ROW FILTER") {
         return row_filter(cursor).map(Alteration::SetRowFilter);
     }
@@ -204,7 +211,7 @@ fn add_columns(cursor: &mut Cursor<'_>) -> Result<Alteration, SyntaxError> {
     if cursor.is_word(0, "IF") && cursor.is_word(1, "NOT") {
         return Err(cursor.unsupported("ADD COLUMN IF NOT EXISTS"));
     }
-    let columns: Vec<Column> = match cursor.peek(0) {
+    let columns: Vec<(Column, Option<Place>)> = match cursor.peek(0) {
         Token::LParen => cursor.in_brackets(added)?,
         _ => cursor.comma_separated(added)?,
     };
@@ -255,8 +262,8 @@ fn column_action(cursor: &mut Cursor<'_>, column: String) -> Result<Alteration, 
         }
         return Ok(Alteration::Refused(format!("ALTER COLUMN .. {words}")));
     }
-    if cursor.is_word(0, "FIRST") || cursor.is_word(0, "AFTER") {
-        return Err(cursor.unsupported("moving a column with FIRST and AFTER"));
+    if let Some(place) = place(cursor)? {
+        return Ok(Alteration::ColumnPlace { column, place });
     }
     Err(cursor.wrong())
 }

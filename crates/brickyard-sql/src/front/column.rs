@@ -6,7 +6,7 @@ use super::create::once;
 use super::cursor::Cursor;
 use super::policy::mask;
 use super::syntax_error::SyntaxError;
-use crate::statement::{Column, Constraint, ForeignKey, PrimaryKey};
+use crate::statement::{Column, Constraint, ForeignKey, Place, PrimaryKey};
 
 /// What stands between the brackets of `CREATE TABLE`.
 #[derive(Default)]
@@ -35,6 +35,11 @@ pub(super) fn columns(cursor: &mut Cursor<'_>) -> Result<Columns, SyntaxError> {
                     found.primary_key = Some(key);
                 }
                 Constraint::ForeignKey(key) => found.foreign_keys.push(key),
+                Constraint::Check { .. } => {
+                    return Err(cursor.unsupported(
+                        "a CHECK constraint in CREATE TABLE. Write ALTER TABLE .. ADD CONSTRAINT .. CHECK",
+                    ));
+                }
             }
         }
         Ok(())
@@ -65,10 +70,18 @@ pub(super) fn constraint(cursor: &mut Cursor<'_>) -> Result<Option<Constraint>, 
         let columns = cursor.in_brackets(Cursor::identifier)?;
         cursor.expect("REFERENCES")?;
         Constraint::ForeignKey(reference(cursor, name, columns)?)
+    } else if let Some(name) = name.clone().filter(|_| cursor.eat("CHECK")) {
+        cursor.expect_symbol(&Token::LParen)?;
+        let mark = cursor.mark();
+        cursor.expression()?;
+        let condition = cursor.text_since(mark).to_owned();
+        cursor.expect_symbol(&Token::RParen)?;
+        cursor.eat("ENFORCED");
+        return Ok(Some(Constraint::Check { name, condition }));
     } else if (cursor.is_word(0, "CHECK") || cursor.is_word(0, "UNIQUE"))
         && (named || cursor.peek(1) == &Token::LParen)
     {
-        return Err(cursor.unsupported("CHECK and UNIQUE constraints"));
+        return Err(cursor.unsupported("UNIQUE constraints, and CHECK constraints without a name"));
     } else {
         return Ok(None);
     };
@@ -160,14 +173,19 @@ fn column_constraint(cursor: &mut Cursor<'_>, column: &str) -> Result<Option<Con
     Ok(Some(found))
 }
 
-/// One column of `ADD COLUMNS`: where it stands among the others is refused.
-pub(super) fn added(cursor: &mut Cursor<'_>) -> Result<Column, SyntaxError> {
+/// `FIRST`, or `AFTER c`.
+pub(super) fn place(cursor: &mut Cursor<'_>) -> Result<Option<Place>, SyntaxError> {
+    if cursor.eat("FIRST") {
+        return Ok(Some(Place::First));
+    }
+    if cursor.eat("AFTER") { cursor.identifier().map(|after| Some(Place::After(after))) } else { Ok(None) }
+}
+
+/// One column of `ADD COLUMNS`, and where it stands among the others.
+pub(super) fn added(cursor: &mut Cursor<'_>) -> Result<(Column, Option<Place>), SyntaxError> {
     let (column, constraints) = column(cursor)?;
     if !constraints.is_empty() {
         return Err(cursor.unsupported("a constraint in ADD COLUMN. Write ALTER TABLE .. ADD CONSTRAINT"));
     }
-    if cursor.is_word(0, "FIRST") || cursor.is_word(0, "AFTER") {
-        return Err(cursor.unsupported("FIRST and AFTER in ADD COLUMN. A new column is the last one"));
-    }
-    Ok(column)
+    Ok((column, place(cursor)?))
 }

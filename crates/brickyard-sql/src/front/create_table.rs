@@ -21,6 +21,7 @@ pub(super) fn create(
 ) -> Result<Statement, SyntaxError> {
     let if_not_exists = only_if_absent(cursor, or_replace)?;
     let name = cursor.name_or_marker()?;
+    let like = if cursor.eat("LIKE") { Some(cursor.name_or_marker()?) } else { None };
     if let Some(refused) =
         ["LIKE", "SHALLOW", "DEEP", "CLONE"].into_iter().find(|word| cursor.is_word(0, word))
     {
@@ -35,6 +36,7 @@ pub(super) fn create(
         or_replace,
         if_not_exists,
         columns,
+        like,
         source: None,
         using: None,
         location: None,
@@ -48,6 +50,11 @@ pub(super) fn create(
         foreign_keys,
     };
     while clause(cursor, &mut table)? {}
+    if table.like.is_some()
+        && (!table.columns.is_empty() || table.location.is_some() || table.using.is_some())
+    {
+        return Err(cursor.unsupported("columns, USING and LOCATION of CREATE TABLE .. LIKE"));
+    }
     if cursor.eat("AS")
         || query::STARTS.iter().any(|word| cursor.is_word(0, word))
         || cursor.at_symbol(&Token::LParen)
@@ -76,8 +83,9 @@ fn clause(cursor: &mut Cursor<'_>, table: &mut CreateTable) -> Result<bool, Synt
         partitions(cursor, table)?;
     } else if cursor.eat("CLUSTER BY") {
         once(cursor, !table.cluster_by.is_empty(), "CLUSTER BY")?;
-        if cursor.is_word(0, "AUTO") || cursor.is_word(0, "NONE") {
-            return Err(cursor.unsupported("CLUSTER BY AUTO and NONE"));
+        // Who chooses the layout changes no answer.
+        if cursor.eat("AUTO") || cursor.eat("NONE") {
+            return Ok(true);
         }
         table.cluster_by = cursor.in_brackets(Cursor::identifier)?;
     } else if cursor.eat("COMMENT") {

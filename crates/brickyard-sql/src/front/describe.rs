@@ -6,6 +6,7 @@ use super::cursor::Cursor;
 use super::query;
 use super::statement::kind;
 use super::syntax_error::SyntaxError;
+use super::upkeep;
 use crate::statement::{Kind, Name, NameOrMarker, Statement};
 
 /// What follows `DESCRIBE`.
@@ -19,10 +20,8 @@ pub(super) fn describe(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError
     if starts_query && cursor.peek(1) != &Token::EOF || cursor.at_symbol(&Token::LParen) {
         return cursor.query().map(Statement::DescribeQuery);
     }
-    for word in ["DETAIL", "HISTORY"] {
-        if cursor.is_word(0, word) && matches!(cursor.peek(1), Token::Word(_)) {
-            return Err(cursor.unsupported(&format!("DESCRIBE {word}")));
-        }
+    if let Some(statement) = upkeep::described(cursor)? {
+        return Ok(statement);
     }
     let kind = kind(cursor, "DESCRIBE")?;
     if kind == Some(Kind::Metastore) {
@@ -42,8 +41,12 @@ pub(super) fn describe(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError
     if cursor.is_word(0, "PARTITION") {
         return Err(cursor.unsupported("DESCRIBE .. PARTITION"));
     }
-    if matches!(cursor.peek(0), Token::Word(_)) {
-        return Err(cursor.unsupported("DESCRIBE of one column"));
+    if matches!(cursor.peek(0), Token::Word(_)) && matches!(kind, None | Some(Kind::Table | Kind::View)) {
+        let column = cursor.identifier()?;
+        if cursor.at_symbol(&Token::Period) {
+            return Err(cursor.unsupported("DESCRIBE of a field of a column"));
+        }
+        return Ok(Statement::DescribeColumn { table: name, column });
     }
     Ok(Statement::Describe { kind: kind.unwrap_or(Kind::Table), name, extended })
 }

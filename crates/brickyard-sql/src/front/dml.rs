@@ -24,6 +24,10 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> 
         cursor.advance();
     }
     let table = target(cursor)?;
+    let mut replaced = None;
+    if !overwrite && cursor.eat("REPLACE WHERE") {
+        replaced = Some(cursor.expression()?);
+    }
     if let Some(word) = ["PARTITION", "REPLACE", "IF"].into_iter().find(|word| cursor.is_word(0, word)) {
         return Err(cursor.unsupported(&format!("INSERT .. {word}")));
     }
@@ -40,7 +44,7 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> 
         }
     }
     let source = cursor.query()?;
-    Ok(Statement::Insert(Box::new(Insert { table, overwrite, columns, by_name, source })))
+    Ok(Statement::Insert(Box::new(Insert { table, overwrite, replaced, columns, by_name, source })))
 }
 
 fn starts_rows(cursor: &Cursor<'_>, ahead: usize) -> bool {

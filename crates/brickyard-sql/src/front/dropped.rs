@@ -7,8 +7,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, Expr, GroupByExpr, LambdaFunction, OrderByKind, PipeOperator, Query, Select, SetExpr, Spanned,
-    TableAlias, TableFactor, TableVersion, Visit, Visitor,
+    Cte, Expr, LambdaFunction, OrderByKind, PipeOperator, Query, Select, SetExpr, Spanned, TableAlias,
+    TableFactor, TableVersion, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
 
@@ -82,10 +82,6 @@ impl Visitor for Finder {
         refuse(!select.connect_by.is_empty(), "START WITH and CONNECT BY", select)?;
         refuse(select.prewhere.is_some(), "PREWHERE", select)?;
         refuse(select.exclude.is_some(), "EXCLUDE. Write * EXCEPT (..)", select)?;
-        let (GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers)) = &select.group_by;
-        let feature = "WITH ROLLUP, WITH CUBE and GROUPING SETS behind a GROUP BY list. Write GROUP BY ROLLUP (..), CUBE (..) \
-                       or GROUPING SETS (..)";
-        refuse(!modifiers.is_empty(), feature, select)?;
         let mut joins = select.from.iter().flat_map(|table| &table.joins);
         refuse(joins.any(|join| join.global), "GLOBAL JOIN", select)
     }
@@ -101,12 +97,12 @@ impl Visitor for Finder {
                 sample,
                 ..
             } => {
-                refuse(sample.is_some(), "TABLESAMPLE", factor)?;
-                match version {
-                    None => {}
-                    Some(TableVersion::TimestampAsOf(_)) => refuse(true, "TIMESTAMP AS OF", factor)?,
-                    Some(_) => refuse(true, "VERSION AS OF", factor)?,
-                }
+                let known = matches!(
+                    version,
+                    None | Some(TableVersion::TimestampAsOf(_) | TableVersion::VersionAsOf(_))
+                );
+                refuse(!known, "FOR SYSTEM_TIME AS OF", factor)?;
+                refuse(version.is_some() && sample.is_some(), "TABLESAMPLE of a version of a table", factor)?;
                 refuse(!with_hints.is_empty(), "table hints", factor)?;
                 refuse(*with_ordinality, "WITH ORDINALITY", factor)?;
                 refuse(
@@ -115,7 +111,6 @@ impl Visitor for Finder {
                     factor,
                 )?;
             }
-            TableFactor::Derived { sample, .. } => refuse(sample.is_some(), "TABLESAMPLE", factor)?,
             TableFactor::Function { with_ordinality, .. } => {
                 refuse(*with_ordinality, "WITH ORDINALITY", factor)?
             }

@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::grant;
+use super::properties::key;
 use super::syntax_error::SyntaxError;
 use crate::statement::{FunctionScope, Name, NameOrMarker, Statement};
 
@@ -26,6 +27,7 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
         "COLUMNS",
         "CONNECTIONS",
         "CREATE TABLE",
+        "TABLE EXTENDED",
         "TBLPROPERTIES",
     ];
     match cursor.eat_one_of(&heads) {
@@ -47,6 +49,16 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
         }
         Some("CONNECTIONS") => Ok(Statement::ShowConnections { like: like(cursor, false)? }),
         Some("COLUMNS") => columns(cursor),
+        Some("TABLE EXTENDED") => {
+            let within = within(cursor)?;
+            let Some(like) = like(cursor, true)? else {
+                return Err(cursor.wrong_because("SHOW TABLE EXTENDED has a LIKE"));
+            };
+            if cursor.is_word(0, "PARTITION") {
+                return Err(cursor.unsupported("SHOW TABLE EXTENDED .. PARTITION"));
+            }
+            Ok(Statement::ShowTableExtended { within, like })
+        }
         Some("CREATE TABLE") => {
             let table = cursor.name_or_marker()?;
             if cursor.is_word(0, "AS") {
@@ -56,10 +68,9 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
         }
         Some("TBLPROPERTIES") => {
             let table = cursor.name_or_marker()?;
-            if cursor.at_symbol(&Token::LParen) {
-                return Err(cursor.unsupported("SHOW TBLPROPERTIES of one key"));
-            }
-            Ok(Statement::ShowTableProperties { table })
+            let listed = cursor.at_symbol(&Token::LParen);
+            let keys = if listed { cursor.in_brackets(key)? } else { Vec::new() };
+            Ok(Statement::ShowTableProperties { table, key: keys.into_iter().next() })
         }
         _ => match cursor.peek(0) {
             Token::Word(word) if word.quote_style.is_none() => {

@@ -4,12 +4,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::syntax_error::SyntaxError;
-use super::{alter, create, describe, dml, grant, query, show};
+use super::{alter, create, describe, dml, grant, query, show, upkeep};
 use crate::statement::{Kind, NameOrMarker, Statement};
 
 /// Statements of Databricks that are refused, by their first words.
-const REFUSED: [&str; 43] = [
-    "ANALYZE",
+const REFUSED: [&str; 40] = [
     "BEGIN",
     "CACHE",
     "CALL",
@@ -32,7 +31,6 @@ const REFUSED: [&str; 43] = [
     "LOAD",
     "LOCK",
     "MSCK",
-    "OPTIMIZE",
     "PUT",
     "REFRESH",
     "REMOVE",
@@ -47,7 +45,6 @@ const REFUSED: [&str; 43] = [
     "UNDROP",
     "UNLOCK",
     "UNSET",
-    "VACUUM",
     "WHILE",
     "FOR",
     "LOOP",
@@ -59,12 +56,34 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
     if cursor.at_symbol(&Token::LParen) || query::STARTS.iter().any(|word| cursor.is_word(0, word)) {
         return cursor.query().map(Statement::Query);
     }
-    if let Some(words) = REFUSED.iter().find(|words| cursor.starts_with(words)) {
+    let refreshes = cursor.starts_with("REFRESH TABLE");
+    if let Some(words) = REFUSED.iter().find(|words| cursor.starts_with(words) && !refreshes) {
         return Err(cursor.unsupported(words));
     }
     let heads = [
-        "EXPLAIN", "CREATE", "REPLACE", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE",
-        "DESCRIBE", "DESC", "SHOW", "COMMENT", "GRANT", "REVOKE", "USE", "SET", "RESET",
+        "EXPLAIN",
+        "CREATE",
+        "REPLACE",
+        "DROP",
+        "ALTER",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "MERGE",
+        "TRUNCATE",
+        "DESCRIBE",
+        "DESC",
+        "SHOW",
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "USE",
+        "SET",
+        "RESET",
+        "OPTIMIZE",
+        "VACUUM",
+        "ANALYZE TABLE",
+        "REFRESH TABLE",
     ];
     match cursor.eat_one_of(&heads) {
         Some("EXPLAIN") => explain(cursor),
@@ -83,6 +102,10 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         Some("GRANT") => grant::grant(cursor),
         Some("REVOKE") => grant::revoke(cursor),
         Some("USE") => use_statement(cursor),
+        Some("OPTIMIZE") => upkeep::optimize(cursor),
+        Some("VACUUM") => upkeep::vacuum(cursor),
+        Some("ANALYZE TABLE") => upkeep::analyze(cursor),
+        Some("REFRESH TABLE") => upkeep::refresh(cursor),
         Some("SET") => set(cursor),
         Some("RESET") => reset(cursor),
         _ => Err(cursor.wrong()),

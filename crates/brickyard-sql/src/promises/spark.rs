@@ -179,8 +179,6 @@ async fn a_clause_that_a_function_has_no_use_for_is_refused_and_not_dropped() {
         assert!(refused.contains("SQLSTATE"), "{asked}: {refused}");
     }
     for query in [
-        "SELECT * FROM (SELECT 1 AS n, 'a' AS s) PIVOT (sum(n) FOR s IN ('a'))",
-        "SELECT e FROM (SELECT array(1) AS a) LATERAL VIEW explode(a) AS e",
         "SELECT 1 EXCEPT ALL SELECT 1",
         "SELECT a FROM (SELECT 1 AS a) x FULL JOIN (SELECT 2 AS a) y USING (a)",
         "SELECT ai_query('m', 'q')",

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::arrow_types::to_sql;
 use crate::deep::deep;
+use crate::delta::history::AsOf;
 use crate::engine::Inner;
 use crate::error::SqlError;
 use crate::identity_functions;
@@ -169,7 +170,7 @@ impl Run<'_> {
                         let bare = bare_name(&error).filter(|name| !called.contains(name));
                         let Some(bare) = bare else {
                             let resolved = unknown_name(&error).is_some_and(|name| match &mut tree {
-                                Tree::Query(query) => lateral_alias::resolve(&mut **query, &name),
+                                Tree::Query(query) => lateral_alias::resolve(&mut **query, name),
                                 Tree::Expression(..) => false,
                             });
                             if resolved {
@@ -205,6 +206,13 @@ impl Run<'_> {
         let mut arguments = Vec::with_capacity(call.arguments.len());
         for (name, expression) in &call.arguments {
             arguments.push((name.clone(), self.constant(expression)?));
+        }
+        if let [(Some(how), value)] = arguments.as_slice()
+            && matches!(how.as_str(), rewrite::VERSION | rewrite::TIMESTAMP)
+        {
+            let path = crate::run::qualify(ObjectKind::Table, call.name.clone(), scope.current)?;
+            let object = self.find(scope.asker, ObjectKind::Table, &path)?;
+            return self.relation_as_of(scope, &object, AsOf::new(how == rewrite::VERSION, value)?).await;
         }
         if call.name == ["read_files"] {
             return self.read_files(scope, arguments).await;
@@ -267,8 +275,10 @@ impl Run<'_> {
         let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
         let context = datafusion::logical_expr::simplify::SimplifyContext::builder()
             .with_config_options(Arc::clone(self.sql.known.config_options()))
+            .with_query_execution_start_time(self.state().execution_props().query_execution_start_time)
             .build();
         let simplifier = ExprSimplifier::new(context);
+        let expr = expr.unalias_nested().data;
         let simplified = simplifier.coerce(expr, &empty).and_then(|expr| simplifier.simplify(expr))?;
         match simplified {
             Expr::Literal(value, _) => Ok(value),
@@ -384,27 +394,19 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
     error.into()
 }
 
-/// The name that is no column of the tables.
-fn unknown_name(error: &datafusion::error::DataFusionError) -> Option<String> {
-    use datafusion::common::SchemaError;
-    match error.find_root() {
-        datafusion::error::DataFusionError::SchemaError(inner, _) => match &**inner {
-            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => Some(field.name.clone()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// The name without brackets that is no column, and may be a call.
 fn bare_name(error: &datafusion::error::DataFusionError) -> Option<&'static str> {
+    let unknown = unknown_name(error)?;
+    calls::BARE.into_iter().find(|name| *name == unknown)
+}
+
+/// The name alone that is no column.
+fn unknown_name(error: &datafusion::error::DataFusionError) -> Option<&str> {
     use datafusion::common::SchemaError;
     use datafusion::error::DataFusionError;
     match error.find_root() {
         DataFusionError::SchemaError(inner, _) => match &**inner {
-            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => {
-                calls::BARE.into_iter().find(|name| *name == field.name)
-            }
+            SchemaError::FieldNotFound { field, .. } if field.relation.is_none() => Some(&field.name),
             _ => None,
         },
         _ => None,

@@ -12,6 +12,9 @@ use futures_util::StreamExt;
 use crate::error::SqlError;
 use crate::run::Rows;
 
+/// What a column is called inside a plan whose name another one has already.
+const AGAIN: &str = "__again_";
+
 /// How the columns of a query were written, where that is known.
 pub(super) fn written(query: &ast::Query) -> Vec<Option<String>> {
     let mut body = &*query.body;
@@ -23,35 +26,6 @@ pub(super) fn written(query: &ast::Query) -> Vec<Option<String>> {
         ast::SetExpr::Query(inner) => written(inner),
         _ => Vec::new(),
     }
-}
-
-/// True if a plan was refused for two columns of one name.
-pub(super) fn is_twice(error: &SqlError) -> bool {
-    let SqlError::Engine(error) = error else { return false };
-    error.find_root().strip_backtrace().contains("Projections require unique expression names")
-}
-
-/// Gives the columns of an answer names that differ; `spelled` shows the written ones.
-pub(super) fn distinct(query: &mut ast::Query) {
-    let ast::SetExpr::Select(select) = &mut *query.body else { return };
-    let mut known: Vec<String> = Vec::new();
-    for (at, item) in select.projection.iter_mut().enumerate() {
-        let Some(name) = written_item(item).map(|name| name.to_lowercase()) else { continue };
-        // Not the written text: a function has other names here, under which it may be there already.
-        let renamed = || ast::Ident::new(format!("__column_{at}"));
-        match item {
-            ast::SelectItem::ExprWithAlias { alias, .. } if known.contains(&name) => *alias = renamed(),
-            ast::SelectItem::UnnamedExpr(expr) if known.contains(&name) || !is_name(expr) => {
-                *item = ast::SelectItem::ExprWithAlias { expr: expr.clone(), alias: renamed() };
-            }
-            _ => {}
-        }
-        known.push(name);
-    }
-}
-
-fn is_name(expr: &ast::Expr) -> bool {
-    matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_))
 }
 
 fn written_item(item: &ast::SelectItem) -> Option<String> {
@@ -102,4 +76,49 @@ pub(super) fn spelled(
         Ok(RecordBatch::try_new_with_options(Arc::clone(&shown), batch.columns().to_vec(), &options)?)
     });
     (Arc::clone(&renamed), Box::pin(RecordBatchStreamAdapter::new(renamed, rows)))
+}
+
+/// Two columns of one name in the answer: the right one gets a name of its own inside the plan. Answers that name, and
+/// how it is spelled in the answer; nothing if the query failed for another reason.
+pub(super) fn told_apart(query: &mut ast::Query, error: &SqlError) -> Option<(String, String)> {
+    let SqlError::Engine(error) = error else { return None };
+    let text = error.find_root().strip_backtrace();
+    // "t.id" or "upper(x) AS id": of what stands at the second place, the name.
+    let second = if text.contains("which would be ambiguous") {
+        text.split(" and unqualified field name ").nth(1)?.split(" which").next()?
+    } else {
+        let text = text.split("Projections require unique expression names but the expression ").nth(1)?;
+        text.split(" and \"").nth(1)?.split("\" at position").next()?
+    };
+    let name = second.rsplit(" AS ").next()?.rsplit('.').next()?.trim_matches(['`', '"']).to_lowercase();
+    let mut body = &mut *query.body;
+    while let ast::SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
+    let ast::SetExpr::Select(select) = body else { return None };
+    let names: Vec<Option<String>> = select.projection.iter().map(written_item).collect();
+    let same = |at: &usize, name: &str| names[*at].as_ref().is_some_and(|one| one.to_lowercase() == name);
+    let places = 0..names.len();
+    // A pair in the list itself, or else what a wildcard brought along already.
+    let pair = places.clone().rev().find(|at| {
+        names[*at].as_ref().is_some_and(|name| (0..*at).any(|other| same(&other, &name.to_lowercase())))
+    });
+    // Every subquery has the same name inside a plan.
+    let subquery = second.contains("<subquery>");
+    let unnamed = |at: &usize| subquery && matches!(select.projection[*at], ast::SelectItem::UnnamedExpr(_));
+    let at = pair
+        .or_else(|| places.clone().rev().find(|at| same(at, &name)))
+        .or_else(|| places.rev().find(unnamed))?;
+    let spelled = names[at].clone()?;
+    if spelled.starts_with(AGAIN) {
+        return None;
+    }
+    let own = format!("{AGAIN}{at}");
+    let item = &mut select.projection[at];
+    let (ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) = item.clone()
+    else {
+        return None;
+    };
+    *item = ast::SelectItem::ExprWithAlias { expr, alias: ast::Ident::new(own.clone()) };
+    Some((own, spelled))
 }

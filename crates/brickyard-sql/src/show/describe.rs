@@ -6,6 +6,7 @@ use brickyard_catalog::unity::{
     FunctionBody, FunctionReturns, Object, ObjectKind, PolicyArgument, SeeObject, TableDetail, TableKind,
 };
 
+use crate::definition::columns::position;
 use crate::definition::{is_of_kind, object_kind};
 use crate::error::SqlError;
 use crate::run::{Rows, Run};
@@ -190,14 +191,37 @@ impl Run<'_> {
         text_rows(&["col_name"], columns.into_iter().map(|column| vec![Some(column.name)]).collect())
     }
 
-    pub(crate) fn show_table_properties(&self, name: &NameOrMarker) -> Result<Rows, SqlError> {
+    /// `DESCRIBE t c`.
+    pub(crate) fn describe_column(&self, name: &NameOrMarker, column: &str) -> Result<Rows, SqlError> {
         let object = self.visible(ObjectKind::Table, name)?;
+        let columns = object.table().map(|table| table.columns.as_slice()).unwrap_or_default();
+        let column = &columns[position(columns, column)?];
+        let line = |name: &str, value: String| vec![Some(name.to_owned()), Some(value)];
+        let rows = vec![
+            line("col_name", column.name.clone()),
+            line("data_type", column.data_type.to_string()),
+            line("comment", column.comment.clone().unwrap_or_else(|| "NULL".to_owned())),
+        ];
+        text_rows(&["info_name", "info_value"], rows)
+    }
+
+    pub(crate) fn show_table_properties(
+        &self,
+        name: &NameOrMarker,
+        key: Option<&str>,
+    ) -> Result<Rows, SqlError> {
+        let object = self.visible(ObjectKind::Table, name)?;
+        if let Some(key) = key {
+            let missing = || format!("Table {} does not have property: {key}", object.full_name);
+            let value = object.properties.get(key).cloned().unwrap_or_else(missing);
+            return text_rows(&["key", "value"], vec![vec![Some(key.to_owned()), Some(value)]]);
+        }
         let rows = object.properties.iter().map(|(key, value)| vec![Some(key.clone()), Some(value.clone())]);
         text_rows(&["key", "value"], rows.collect())
     }
 }
 
-fn kind_word(kind: TableKind) -> &'static str {
+pub(super) fn kind_word(kind: TableKind) -> &'static str {
     match kind {
         TableKind::Managed => "MANAGED",
         TableKind::External => "EXTERNAL",

@@ -10,6 +10,7 @@ use regex::Regex;
 use crate::error::SqlError;
 use crate::information_schema;
 use crate::run::{Rows, Run, rows_from};
+use crate::show::describe::kind_word;
 use crate::show::text_rows;
 use crate::statement::{FunctionScope, Name, NameOrMarker};
 
@@ -60,6 +61,40 @@ impl Run<'_> {
         like: Option<&str>,
     ) -> Result<Rows, SqlError> {
         self.tables("viewName", within, like, |kind| kind == TableKind::View)
+    }
+
+    /// `SHOW TABLE EXTENDED`: with what `DESCRIBE EXTENDED` says, as one text.
+    pub(crate) fn show_table_extended(
+        &self,
+        within: Option<&NameOrMarker>,
+        like: &str,
+    ) -> Result<Rows, SqlError> {
+        let schema = self.schema_within(within)?;
+        let found = self.seen(schema.id, ObjectKind::Table, Some(like))?;
+        let rows = found.into_iter().filter_map(|object| {
+            let table = object.table()?;
+            let mut lines = vec![
+                format!("Catalog: {}", object.full_name.split('.').next().unwrap_or_default()),
+                format!("Database: {}", schema.name),
+                format!("Table: {}", object.name),
+                format!("Owner: {}", self.sql.catalog.grantee_name(object.owner)),
+                format!("Created Time: {}", object.created_at),
+                format!("Type: {}", kind_word(table.table_kind)),
+            ];
+            lines.extend(table.format.iter().map(|format| format!("Provider: {}", format.to_lowercase())));
+            lines.extend(object.comment.iter().map(|comment| format!("Comment: {comment}")));
+            lines.push("Schema: root".to_owned());
+            lines.extend(table.columns.iter().map(|column| {
+                format!(" |-- {}: {} (nullable = {})", column.name, column.data_type, column.nullable)
+            }));
+            let text = lines.join("\n") + "\n";
+            Some(
+                [schema.name.to_string(), object.name.to_string(), "false".to_owned(), text]
+                    .map(Some)
+                    .to_vec(),
+            )
+        });
+        text_rows(&["database", "tableName", "isTemporary", "information"], rows.collect())
     }
 
     fn tables(

@@ -23,14 +23,24 @@ pub(crate) fn resolve<T: Visit + VisitMut>(tree: &mut T, name: &str) -> bool {
     true
 }
 
-/// The item that gives a name, if it may be computed more than once, and the place behind it.
+/// The item that gives a name, if it may be computed more than once, and the place behind it. `upper(b) AS b` gives
+/// none: it is of a column b.
 fn giver<'a>(select: &'a Select, name: &str) -> Option<(&'a Expr, usize)> {
     select.projection.iter().enumerate().find_map(|(at, item)| match item {
-        SelectItem::ExprWithAlias { expr, alias } if alias.value == name && !is_volatile(expr) => {
+        SelectItem::ExprWithAlias { expr, alias }
+            if alias.value == name && !is_volatile(expr) && !mentions(expr, name) =>
+        {
             Some((expr, at + 1))
         }
         _ => None,
     })
+}
+
+/// Whether a name stands in an expression, outside of its subqueries.
+fn mentions<T: Visit>(tree: &T, name: &str) -> bool {
+    let mut inside = Inside { name, depth: 0, found: false };
+    let _ = Visit::visit(tree, &mut inside);
+    inside.found
 }
 
 fn is_volatile(expr: &Expr) -> bool {
@@ -60,11 +70,8 @@ impl Visitor for Uses<'_> {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         if let Some((_, behind)) = giver(select, self.name) {
-            let mut inside = Inside { name: self.name, depth: 0, found: false };
-            for item in &select.projection[behind..] {
-                let _ = item.visit(&mut inside);
-            }
-            self.selects += usize::from(inside.found);
+            let found = select.projection[behind..].iter().any(|item| mentions(item, self.name));
+            self.selects += usize::from(found);
         }
         ControlFlow::Continue(())
     }

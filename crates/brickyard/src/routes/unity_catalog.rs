@@ -15,6 +15,7 @@ mod catalogs;
 mod change;
 pub mod connections;
 mod functions;
+mod information_schema;
 mod lookup;
 mod new_table;
 mod paging;

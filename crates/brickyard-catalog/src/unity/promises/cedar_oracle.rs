@@ -120,6 +120,7 @@ fn policies() -> String {
     rule("USE_CONNECTION", "Connection", &any(&["owner", "USE_CONNECTION", "ALL_PRIVILEGES"], &["resource"]));
     rule("MANAGE", "Connection", &manage("resource"));
     rule("SEE", "Connection", &any(&["owner", "USE_CONNECTION", "MANAGE", "ALL_PRIVILEGES"], &["resource"]));
+    rule("SEE", "Metastore", &any(&["CREATE_CATALOG", "CREATE_CONNECTION"], &["resource"]));
     rule("CREATE_CATALOG", "Metastore", &any(&["CREATE_CATALOG"], &["resource"]));
     rule("CREATE_CONNECTION", "Metastore", &any(&["CREATE_CONNECTION"], &["resource"]));
     for (action, on) in [

@@ -312,7 +312,7 @@ pub(super) static TABLE: [(&str, &str); 95] = [
     ),
     (
         "ALTER TABLE t ADD COLUMNS (a INT, b STRING COMMENT 'x')",
-        r#"Alter { kind: Table, name: t, action: AddColumns([Column { name: "a", data_type: Int, nullable: true }, Column { name: "b", data_type: String, nullable: true, comment: Some("x") }]) }"#,
+        r#"Alter { kind: Table, name: t, action: AddColumns([(Column { name: "a", data_type: Int, nullable: true }, None), (Column { name: "b", data_type: String, nullable: true, comment: Some("x") }, None)]) }"#,
     ),
     (
         "ALTER TABLE t DROP COLUMN a",
@@ -352,7 +352,7 @@ pub(super) static TABLE: [(&str, &str); 95] = [
         "ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY (a)",
         r#"Alter { kind: Table, name: t, action: AddConstraint(PrimaryKey(PrimaryKey { name: Some("c"), columns: ["a"] })) }"#,
     ),
-    ("ALTER TABLE t CLUSTER BY (a)", r#"Alter { kind: Table, name: t, action: Refused("CLUSTER BY") }"#),
+    ("ALTER TABLE t CLUSTER BY (a)", r#"Alter { kind: Table, name: t, action: ClusterBy(["a"]) }"#),
     (
         "ALTER TABLE t ALTER COLUMN a SET TAGS ('x')",
         r#"Alter { kind: Table, name: t, action: Refused("ALTER COLUMN .. SET TAGS") }"#,

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use brickyard_catalog::family;
-use brickyard_catalog::unity::{Detail, ObjectKind, UnityError};
+use brickyard_catalog::unity::{Detail, Object, ObjectKind, Target, UnityError, UseParents};
 use serde_json::Value;
 
 use super::change::{Wanted, change, drop_it, make};
+use super::information_schema;
 use super::lookup::{create_in, find, manage, refused, see};
 use super::paging::{Page, Sent, asked, needed};
 use super::wire::item;
-use super::{Answer, done, listed, paged};
+use super::{Answer, done, paged};
 use crate::access::Access;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -24,8 +25,26 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
     let page = Page::by_max_results(&asked)?;
     let catalog = needed("catalog_name", asked.catalog_name.as_ref())?;
     let catalog = find(&workspace, &access, ObjectKind::Catalog, catalog, &family::UC_CATALOGS)?;
-    let (items, next) = listed(&workspace, &access, catalog.id, KIND, &page);
-    let items: Vec<Value> = items.iter().map(|object| item(&workspace, object)).collect();
+    let unity = workspace.catalog.unity();
+    let mut all: Vec<_> = unity
+        .children_of_kind(catalog.id, KIND)
+        .map(|object| (object.name.to_lowercase(), Some(Arc::clone(object))))
+        .collect();
+    // In every catalog that the caller may look into, though no object stands behind it.
+    let entered = UseParents(Target::new(catalog.reference(), &family::UC_CATALOGS));
+    if workspace.catalog.authorize(access.caller(), entered).is_ok() {
+        all.push((information_schema::NAME.to_owned(), None));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    }
+    let who = access.caller().principal();
+    let (items, next) = page.cut(all, |one: &Option<Arc<Object>>| {
+        one.as_ref().is_none_or(|object| workspace.catalog.sees(who, &object.reference()))
+    });
+    let shown = |one: &Option<Arc<Object>>| match one {
+        Some(object) => item(&workspace, object),
+        None => information_schema::schema(&workspace, &catalog),
+    };
+    let items: Vec<Value> = items.iter().map(shown).collect();
     Ok(paged("schemas", items, next))
 }
 
@@ -34,6 +53,11 @@ pub(super) async fn read(
     access: Access,
     Path(name): Path<String>,
 ) -> Answer {
+    if let Some(catalog) =
+        information_schema::asked_for(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?
+    {
+        return Ok(Json(information_schema::schema(&workspace, &catalog)));
+    }
     let object = see(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?;
     Ok(Json(item(&workspace, &object)))
 }

@@ -9,11 +9,13 @@ use brickyard_catalog::unity::{Object, ObjectKind, SeeObject, Target};
 use serde_json::{Value, json};
 
 use super::change::{Wanted, change, drop_it};
+use super::information_schema;
 use super::lookup::{Found, find, look_for, manage, see};
 use super::paging::{Page, Sent, asked, needed};
 use super::wire::{Omit, item, item_without, table_type};
 use super::{Answer, done, listed, paged};
 use crate::access::Access;
+use crate::errors::ApiError;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
 
@@ -25,13 +27,20 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
     let catalog = needed("catalog_name", asked.catalog_name.as_ref())?;
     let schema = needed("schema_name", asked.schema_name.as_ref())?;
     let schema = format!("{catalog}.{schema}");
-    let schema = find(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_TABLES)?;
-    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page);
     let omit = Omit {
         columns: asked.omit_columns.unwrap_or(false),
         properties: asked.omit_properties.unwrap_or(false),
         username: asked.omit_username.unwrap_or(false),
     };
+    if let Some(catalog) =
+        information_schema::asked_for(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_TABLES)?
+    {
+        let (items, next) = page.cut(information_schema::tables(&catalog), |_| true);
+        let items = items.iter().map(|object| information_schema::shown(&workspace, object, omit));
+        return Ok(paged("tables", items.collect(), next));
+    }
+    let schema = find(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_TABLES)?;
+    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page);
     let items: Vec<Value> = items.iter().map(|object| item_without(&workspace, object, omit)).collect();
     Ok(paged("tables", items, next))
 }
@@ -41,8 +50,24 @@ pub(super) async fn read(
     access: Access,
     Path(name): Path<String>,
 ) -> Answer {
+    if let Some(object) = in_information_schema(&workspace, &access, &name)? {
+        return Ok(Json(information_schema::shown(&workspace, &object, Omit::default())));
+    }
     let object = see(&workspace, &access, KIND, &name, &family::UC_TABLES)?;
     Ok(Json(item(&workspace, &object)))
+}
+
+/// A view of a catalog's information schema, if the name is one.
+fn in_information_schema(
+    workspace: &Workspace,
+    access: &Access,
+    name: &str,
+) -> Result<Option<Object>, ApiError> {
+    let catalog = information_schema::asked_for(workspace, access, KIND, name, &family::UC_TABLES)?;
+    let Some(catalog) = catalog else { return Ok(None) };
+    let wanted = name.rsplit('.').next().unwrap_or_default().trim_matches('`').to_lowercase();
+    let found = information_schema::tables(&catalog).into_iter().find(|(name, _)| *name == wanted);
+    Ok(found.map(|(_, object)| object))
 }
 
 pub(super) async fn exists(
@@ -50,6 +75,9 @@ pub(super) async fn exists(
     access: Access,
     Path(name): Path<String>,
 ) -> Answer {
+    if in_information_schema(&workspace, &access, &name)?.is_some() {
+        return Ok(Json(json!({ "table_exists": true })));
+    }
     let there = match look_for(&workspace, &access, KIND, &name, &family::UC_TABLES)? {
         Found::Here(object) => {
             access.authorize(SeeObject(Target::new(object.reference(), &family::UC_TABLES)))?;

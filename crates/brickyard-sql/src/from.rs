@@ -1,0 +1,60 @@
+//! What stands in `FROM` and DataFusion does not plan: generators (`LATERAL VIEW explode(..)`), `PIVOT`, `UNPIVOT` and
+//! `TABLESAMPLE`.
+//!
+//! `rewrite/lateral.rs` brings every way to write a generator into one shape: a join in brackets whose right side is the
+//! generator. What is planned here lies over what a relation's policies let through, as anything of the query does.
+
+mod generator;
+mod pivot;
+mod sample;
+mod unpivot;
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::error::Result;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::sql::sqlparser::ast::TableFactor;
+
+pub(crate) use generator::{is_generator, outer};
+
+/// Plans them.
+#[derive(Debug)]
+struct FromClause;
+
+/// The planners of a query's relations.
+pub(crate) fn planners() -> &'static [Arc<dyn RelationPlanner>] {
+    static PLANNERS: LazyLock<[Arc<dyn RelationPlanner>; 1]> = LazyLock::new(|| [Arc::new(FromClause)]);
+    &*PLANNERS
+}
+
+impl RelationPlanner for FromClause {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let (plan, alias) = match relation {
+            TableFactor::NestedJoin { table_with_joins, alias }
+                if generator::stands_right(&table_with_joins) =>
+            {
+                (generator::joined(*table_with_joins, context)?, alias)
+            }
+            TableFactor::Function { name, args, alias, .. } if is_generator(&name) => {
+                (generator::alone(&name, args, alias, context)?, None)
+            }
+            TableFactor::Pivot { table, aggregate_functions, value_column, value_source, alias, .. } => {
+                (pivot::plan(*table, aggregate_functions, value_column, value_source, context)?, alias)
+            }
+            TableFactor::Unpivot { table, value, name, columns, null_inclusion, alias } => {
+                (unpivot::plan(*table, value, &name, columns, null_inclusion.as_ref(), context)?, alias)
+            }
+            other => match sample::taken(other) {
+                (other, None) => return Ok(RelationPlanning::Original(Box::new(other))),
+                (other, Some(sample)) => (sample::plan(other, *sample, context)?, None),
+            },
+        };
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation { plan, alias })))
+    }
+}
