@@ -186,11 +186,12 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     state
 }
 
-/// The settings of a session alone.
+/// The settings and the rules of a session alone.
 fn without_functions(known: &SessionState) -> Result<SessionState, SqlError> {
     let mut state = SessionStateBuilder::new()
         .with_config(known.config().clone())
         .with_runtime_env(Arc::clone(known.runtime_env()))
+        .with_analyzer_rules(known.analyzer().rules.clone())
         .build();
     // The one that a rule of the optimizer looks up, for DISTINCT ON.
     state.register_udaf(known.udaf("first_value")?)?;

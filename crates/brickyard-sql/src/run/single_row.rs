@@ -1,15 +1,15 @@
 //! `SELECT` without `FROM`: one row of expressions that read nothing.
 //!
 //! Nothing of such a plan can be pushed, split, sorted or joined, so no rule of the optimizer is asked about it: each
-//! expression is simplified and computed, as it would be in a plan of one partition. Everything else, a subquery or an
+//! expression is analysed, simplified and computed, as it would be in a plan of one partition. Everything else, a subquery or an
 //! aggregate among the expressions too, takes the road that every plan can take.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -32,9 +32,19 @@ impl Run<'_> {
         if !projection.expr.iter().all(computes_alone) {
             return Ok(None);
         }
-        let mut cells = Vec::with_capacity(projection.expr.len());
-        let mut fields = Vec::with_capacity(projection.expr.len());
-        for (expr, field) in projection.expr.iter().zip(projection.schema.fields()) {
+        let analysed;
+        let mut exprs = &projection.expr;
+        if !exprs.iter().all(|expr| literal(expr).is_some()) {
+            // What an operator or a cast means is for the analyzer's rules to say, here as everywhere.
+            let state = self.state();
+            let options = state.config_options();
+            analysed = state.analyzer().execute_and_check(plan.clone(), options, |_, _| {})?;
+            let LogicalPlan::Projection(projection) = &analysed else { return Ok(None) };
+            exprs = &projection.expr;
+        }
+        let mut cells = Vec::with_capacity(exprs.len());
+        let mut fields = Vec::with_capacity(exprs.len());
+        for (expr, field) in exprs.iter().zip(projection.schema.fields()) {
             let cell = self.cell(expr)?;
             fields.push(match &cell {
                 Cell::Known(_) => Arc::clone(field),
@@ -56,7 +66,7 @@ impl Run<'_> {
     }
 
     fn cell(&self, expr: &Expr) -> Result<Cell> {
-        if let Expr::Literal(value, _) = expr.clone().unalias_nested().data {
+        if let Some(value) = literal(expr) {
             return Ok(Cell::Known(value.to_array()?));
         }
         let state = self.state();
@@ -67,8 +77,19 @@ impl Run<'_> {
             .with_query_execution_start_time(state.execution_props().query_execution_start_time)
             .build();
         let simplifier = ExprSimplifier::new(context);
-        let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &nothing)?)?;
+        let expr = simplifier.simplify(expr.clone())?;
         Ok(Cell::Computed(state.create_physical_expr(expr, &nothing)?))
+    }
+}
+
+/// The value of an expression that is one, whatever it is called.
+fn literal(mut expr: &Expr) -> Option<&ScalarValue> {
+    while let Expr::Alias(alias) = expr {
+        expr = &alias.expr;
+    }
+    match expr {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
     }
 }
 
