@@ -57,7 +57,7 @@ pub(super) fn sorting(query: &mut Query) {
             {
                 let place = |at: usize| OrderByExpr {
                     expr: Expr::Value(ValueWithSpan::from(Value::Number((at + 1).to_string(), false))),
-                    options: options.clone(),
+                    options: *options,
                     with_fill: None,
                 };
                 order.kind = OrderByKind::Expressions((0..select.projection.len()).map(place).collect());

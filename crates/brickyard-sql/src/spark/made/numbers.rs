@@ -84,7 +84,7 @@ fn reals(given: &Given<'_>, of: impl Fn(f64) -> Option<f64>) -> ArrayRef {
 
 /// A whole number of one base in another. A negative base asks for a sign.
 fn in_base(text: &str, from: i64, to: i64) -> Result<Option<String>> {
-    let (Ok(base), Ok(target)) = (u32::try_from(from), u64::try_from(to.unsigned_abs())) else {
+    let (Ok(base), target) = (u32::try_from(from), to.unsigned_abs()) else {
         return Ok(None);
     };
     if !(2..=36).contains(&base) || !(2..=36).contains(&target) {
