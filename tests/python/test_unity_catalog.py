@@ -60,8 +60,8 @@ def test_catalogs_and_schemas_are_made_listed_changed_and_dropped(brickyard: Bri
     assert catalog in [one.name for one in ana.catalogs.list()]
     assert catalog not in [one.name for one in brickyard.client(BEN).catalogs.list()]
     assert admin.catalogs.get(catalog).owner == ADMIN
-    assert [one.full_name for one in ana.schemas.list(catalog)] == [f"{catalog}.s"]
-    assert {one.name for one in admin.schemas.list(catalog)} == {"default", "s"}
+    assert [one.full_name for one in ana.schemas.list(catalog)] == [f"{catalog}.information_schema", f"{catalog}.s"]
+    assert {one.name for one in admin.schemas.list(catalog)} == {"default", "information_schema", "s"}
     assert admin.schemas.update(f"{catalog}.s", comment="ours").comment == "ours"
     assert admin.schemas.get(f"{catalog}.s").comment == "ours"
     assert admin.schemas.create("gone", catalog).full_name == f"{catalog}.gone"
