@@ -90,7 +90,12 @@ impl Inner {
                         .collect();
                     self.retire(gone);
                 }
-                tracing::info!(endpoint = %endpoint.name, version = live.version, "the endpoint is ready");
+                // The built-in ones are there in every workspace: twenty lines that tell nobody anything.
+                if endpoint.origin == crate::endpoint::Origin::BuiltIn {
+                    tracing::debug!(endpoint = %endpoint.name, "the endpoint is ready");
+                } else {
+                    tracing::info!(endpoint = %endpoint.name, version = live.version, "the endpoint is ready");
+                }
             }
             (Ok(Some(())), Err(reason)) => {
                 tracing::warn!(endpoint = %endpoint.name, %reason, "the endpoint was not brought up");

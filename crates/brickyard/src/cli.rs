@@ -34,7 +34,7 @@ use clap::error::ErrorKind;
 use crate::config::{ConfigError, Environment};
 use arguments::{Arguments, Command};
 
-pub use arguments::{DoctorOptions, LogFormat, ServeOptions, StatePlace};
+pub use arguments::{DEFAULT_LOG, DoctorOptions, LogFormat, ServeOptions, StatePlace};
 
 /// Bad usage or configuration (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;

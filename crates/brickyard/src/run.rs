@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::accept::{AcceptLimits, Shutdown, serve as accept};
-use crate::cli::{Failure, LogFormat, ServeOptions, StatePlace, credentials};
+use crate::cli::{DEFAULT_LOG, Failure, LogFormat, ServeOptions, StatePlace, credentials};
 use crate::config::{self, Config};
 use crate::http::{HttpLimits, StackParts, stack};
 use crate::seed::DEFAULT_ADMIN;
@@ -276,7 +276,7 @@ async fn stop_signal() {
 }
 
 fn watch_log(options: &ServeOptions) {
-    let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second workspace in one process keeps the first one's log.

@@ -38,6 +38,9 @@ pub(super) enum Command {
     Invoke(Invoke),
 }
 
+/// Brickyard's own news. The libraries below it speak of every file that they open.
+pub const DEFAULT_LOG: &str = "warn,brickyard=info";
+
 /// How lines are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -68,7 +71,7 @@ pub(super) struct Serve {
     #[arg(long, env = "BRICKYARD_LOG_FORMAT", value_enum, default_value = "human")]
     pub log_format: LogFormat,
     /// What to log: a level, or a filter such as brickyard=debug,warn
-    #[arg(long, env = "BRICKYARD_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "BRICKYARD_LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
     pub log: String,
 }
 
