@@ -17,6 +17,7 @@ mod result;
 mod sessions;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -279,7 +280,8 @@ impl Statements {
         }))
     }
 
-    /// Starts a statement on the warehouse of the permit.
+    /// Takes a statement for the warehouse of the permit. It runs while somebody [`wait`](Submitted::wait)s for it, and
+    /// goes on by itself once nobody does.
     ///
     /// # Errors
     /// If too many run.
@@ -287,11 +289,11 @@ impl Statements {
         &self,
         _permit: &Permit<UseWarehouse>,
         submission: Submission,
-    ) -> Result<Arc<str>, StatementError> {
+    ) -> Result<Submitted, StatementError> {
         self.start(submission)
     }
 
-    fn start(&self, submission: Submission) -> Result<Arc<str>, StatementError> {
+    fn start(&self, submission: Submission) -> Result<Submitted, StatementError> {
         let Submission { statement, parameters, session, wanted } = submission;
         let inner = &self.0;
         // Who waits is served first come, first served: a free turn is taken only while nobody waits.
@@ -313,9 +315,9 @@ impl Statements {
         if !inner.kept.keep(&entry, &inner.limits, inner.clock.now()) {
             return Err(StatementError::Busy("that many statements"));
         }
-        let id = Arc::clone(&entry.id);
         let inner = Arc::clone(inner);
-        tokio::spawn(async move {
+        let submitted = Arc::clone(&entry);
+        let work = Box::pin(async move {
             let work = async {
                 let _turn = inner.turn(&entry, turn).await;
                 inner.work(&entry, &session, &statement, &parameters).await
@@ -330,16 +332,7 @@ impl Statements {
             };
             inner.end(&entry, outcome);
         });
-        Ok(id)
-    }
-
-    /// Waits for a statement to end, for at most `patience`.
-    pub async fn wait(&self, id: &str, patience: Duration) {
-        let entry = self.0.kept.get(id);
-        let Some(entry) = entry else { return };
-        let mut ended = entry.ended.subscribe();
-        // Over or not, whoever asks next sees the state.
-        let _ = tokio::time::timeout(patience, ended.wait_for(|ended| *ended)).await;
+        Ok(Submitted { entry: submitted, work: Some(work) })
     }
 
     /// A statement as it is now.
@@ -472,6 +465,48 @@ impl Statements {
     pub fn stop(&self) {
         for entry in self.0.kept.all() {
             entry.cancel.cancel();
+        }
+    }
+}
+
+/// A statement that somebody has just submitted. Dropped before its end, it goes on by itself.
+pub struct Submitted {
+    entry: Arc<Entry>,
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// How long a statement may run on the task of whoever submitted it: no thread has to be woken for a small one, and a
+/// large one keeps nobody from looking at the clock.
+const HERE: Duration = Duration::from_millis(20);
+
+impl Submitted {
+    /// Its id.
+    pub fn id(&self) -> &Arc<str> {
+        &self.entry.id
+    }
+
+    /// Waits for its end, for at most `patience`. Over or not, whoever asks next sees the state.
+    pub async fn wait(mut self, patience: Duration) -> Arc<str> {
+        let id = Arc::clone(self.id());
+        let here = patience.min(HERE);
+        if let Some(work) = self.work.as_mut().filter(|_| !here.is_zero())
+            && tokio::time::timeout(here, work).await.is_ok()
+        {
+            self.work = None;
+            return id;
+        }
+        let mut ended = self.entry.ended.subscribe();
+        drop(self);
+        let _ = tokio::time::timeout(patience - here, ended.wait_for(|ended| *ended)).await;
+        id
+    }
+}
+
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and the statement with it.
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
         }
     }
 }

@@ -16,6 +16,10 @@ mod workspace;
 
 use std::error::Error;
 
+/// brickyard's own allocator, for everything that it is measured against as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

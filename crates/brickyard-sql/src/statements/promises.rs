@@ -82,16 +82,25 @@ fn session(who: PrincipalId) -> Session {
 }
 
 impl Desk {
-    fn submit(&self, statement: &str, wanted: Wanted) -> Arc<str> {
+    fn start(&self, statement: &str, wanted: Wanted) -> Submitted {
         let statement = statement.to_owned();
         let submission = Submission { statement, parameters: Vec::new(), session: session(ANA), wanted };
         self.statements.start(submission).unwrap()
     }
 
+    /// Starts a statement that nobody waits for.
+    fn submit(&self, statement: &str, wanted: Wanted) -> Arc<str> {
+        Arc::clone(self.start(statement, wanted).id())
+    }
+
     async fn run(&self, statement: &str, wanted: Wanted) -> StatementView {
-        let id = self.submit(statement, wanted);
-        self.statements.wait(&id, Duration::from_secs(60)).await;
+        let id = self.start(statement, wanted).wait(Duration::from_secs(60)).await;
         self.statements.view(&id, ANA).unwrap()
+    }
+
+    async fn ended(&self, id: &str) {
+        let entry = self.statements.0.kept.get(id).unwrap();
+        let _ = entry.ended.subscribe().wait_for(|ended| *ended).await;
     }
 }
 
@@ -205,13 +214,13 @@ async fn somebody_elses_statement_is_not_there() {
 async fn a_statement_goes_on_when_nobody_waits_and_stops_when_it_is_cancelled() {
     let desk = desk(StatementLimits::default());
     let (left, stopped) = (desk.submit("wait", INLINE), desk.submit("wait", INLINE));
-    desk.statements.wait(&left, Duration::ZERO).await;
+    tokio::task::yield_now().await;
     assert_eq!(desk.statements.view(&left, ANA).unwrap().state, StatementState::Running);
     desk.statements.cancel(&stopped, ANA).unwrap();
     assert_eq!(desk.statements.view(&stopped, ANA).unwrap().state, StatementState::Canceled);
     desk.go_on.notify_waiters();
     desk.go_on.notify_one();
-    desk.statements.wait(&left, Duration::from_secs(60)).await;
+    desk.ended(&left).await;
     assert_eq!(desk.statements.view(&left, ANA).unwrap().state, StatementState::Succeeded);
     desk.statements.cancel(&left, ANA).unwrap();
     assert_eq!(desk.statements.view(&left, ANA).unwrap().state, StatementState::Succeeded);
@@ -274,17 +283,34 @@ async fn only_so_many_statements_run_wait_and_are_kept() {
     assert!(matches!(desk.statements.start(submission), Err(StatementError::Busy(_))));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_statement_outlives_whoever_waited_for_it() {
+    let desk = desk(StatementLimits::default());
+    let gone = desk.start("wait", INLINE);
+    let id = Arc::clone(gone.id());
+    assert!(gone.wait(Duration::from_secs(60)).now_or_never().is_none(), "the client hangs up");
+    let patient = desk.start("wait", INLINE).wait(Duration::from_secs(60)).await;
+    for id in [&id, &patient] {
+        assert_eq!(desk.statements.view(id, ANA).unwrap().state, StatementState::Running);
+    }
+    desk.go_on.notify_waiters();
+    for id in [&id, &patient] {
+        desk.ended(id).await;
+        assert_eq!(desk.statements.view(id, ANA).unwrap().state, StatementState::Succeeded);
+    }
+}
+
 #[tokio::test]
 async fn a_statement_waits_its_turn_and_can_be_cancelled_meanwhile() {
     let desk = desk(StatementLimits { running: 1, ..StatementLimits::default() });
     let [running, stopped, next] = ["wait", "1", "2"].map(|statement| desk.submit(statement, INLINE));
-    desk.statements.wait(&next, Duration::ZERO).await;
+    tokio::task::yield_now().await;
     let state = |id: &str| desk.statements.view(id, ANA).unwrap().state;
     assert_eq!((state(&running), state(&next)), (StatementState::Running, StatementState::Pending));
     desk.statements.cancel(&stopped, ANA).unwrap();
     assert_eq!(state(&stopped), StatementState::Canceled);
     desk.go_on.notify_one();
-    desk.statements.wait(&next, Duration::from_secs(60)).await;
+    desk.ended(&next).await;
     let all = [state(&running), state(&stopped), state(&next)];
     assert_eq!(all, [StatementState::Succeeded, StatementState::Canceled, StatementState::Succeeded]);
 }
@@ -294,7 +320,7 @@ async fn a_thousand_statements_at_once_all_get_their_answer() {
     let desk = desk(StatementLimits::default());
     let ids: Vec<_> = (0..1000).map(|n| desk.submit(&(n % 7).to_string(), INLINE)).collect();
     for (n, id) in ids.iter().enumerate() {
-        desk.statements.wait(id, Duration::from_secs(60)).await;
+        desk.ended(id).await;
         let view = desk.statements.view(id, ANA).unwrap();
         assert_eq!(view.result.unwrap().row_count(), n as u64 % 7);
     }

@@ -54,7 +54,7 @@ impl HeadReader {
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Option<RawFault> {
         let mut fault = None;
         while !self.done {
-            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+            let Some(end) = memchr::memchr(b'\n', bytes) else {
                 self.partial(bytes);
                 break;
             };

@@ -19,16 +19,29 @@ pub(super) struct Socket {
     reader: Patience,
     head: HeadReader,
     fresh: bool,
+    /// True between the turn in which an answer is ready and the next one, in which it is written.
+    held: bool,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
         let reader = pace.patience();
-        Self { stream: Some(stream), pace, reader, head: HeadReader::default(), fresh: true }
+        Self { stream: Some(stream), pace, reader, head: HeadReader::default(), fresh: true, held: false }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// True once for each write: the connection lets those that are ready run before it writes. Under load the answers
+    /// of many connections then leave one after another, and a client that reads them all is woken once and not for
+    /// each; at rest nobody is ready, and the next turn is this one.
+    fn lets_others_run(&mut self, cx: &Context<'_>) -> bool {
+        self.held = !self.held;
+        if self.held {
+            cx.waker().wake_by_ref();
+        }
+        self.held
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -89,6 +102,9 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.lets_others_run(cx) {
+            return Poll::Pending;
+        }
         let result = self.stream()?.poll_write(cx, bytes);
         self.wrote(result)
     }
@@ -98,6 +114,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.lets_others_run(cx) {
+            return Poll::Pending;
+        }
         let result = self.stream()?.poll_write_vectored(cx, slices);
         self.wrote(result)
     }

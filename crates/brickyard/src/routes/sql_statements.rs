@@ -77,8 +77,8 @@ async fn execute(
     workspace.warehouses.wake(&permit).await.map_err(|error| refused(&error))?;
     let request::Asked { statement, parameters, wanted, wait, cancel_then, .. } = asked;
     let submission = Submission { statement, parameters, session, wanted };
-    let id = workspace.statements.submit(&permit, submission).map_err(|error| not_there(&error))?;
-    workspace.statements.wait(&id, wait).await;
+    let submitted = workspace.statements.submit(&permit, submission).map_err(|error| not_there(&error))?;
+    let id = submitted.wait(wait).await;
     if cancel_then {
         workspace.statements.cancel(&id, permit.principal().id).map_err(|error| not_there(&error))?;
     }
