@@ -123,6 +123,7 @@ fn dispatch(command: Command, environment: Arc<dyn Environment>, out: &mut dyn W
     match command {
         Command::Serve(serve) => {
             let options = serve.options(environment)?;
+            crate::huge_pages::forgo();
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.thread_stack_size(STACK);
             runtime(builder)?.block_on(crate::run::serve(options))

@@ -8,6 +8,7 @@ pub mod config;
 pub mod doctor;
 pub mod errors;
 pub mod http;
+mod huge_pages;
 pub mod outside;
 pub mod profile;
 pub mod routes;

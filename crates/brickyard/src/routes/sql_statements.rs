@@ -74,6 +74,7 @@ async fn execute(
     let asked = request::understand(body)?;
     let permit = use_warehouse(&workspace, &access, &asked.warehouse_id)?;
     let session = session(&workspace, &access, &permit, &asked)?;
+    crate::huge_pages::for_statements();
     workspace.warehouses.wake(&permit).await.map_err(|error| refused(&error))?;
     let request::Asked { statement, parameters, wanted, wait, cancel_then, .. } = asked;
     let submission = Submission { statement, parameters, session, wanted };

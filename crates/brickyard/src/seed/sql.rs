@@ -35,6 +35,7 @@ impl Workspace {
 
     /// One session a file, so that `USE` holds until its end.
     async fn run_file(&self, file: &SeedFile, admin: &Principal) -> Result<(), SeedError> {
+        crate::huge_pages::for_statements();
         let session = Session::new(Speaker::Configuration(admin.clone()), None, None);
         for one in &file.statements {
             let refused = |reason: String| {
