@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::agents::{Logged, tells};
 
+mod agents_deploy;
 mod refusals;
 mod sql_resources;
 
@@ -198,9 +199,14 @@ async fn a_first_deployment_that_fails_stays_failed_until_it_is_updated() {
     tells(
         &reply.refusal(),
         &[
-            "404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': ",
-            "/nonexistent/python",
+            "404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': Container image \
+             creation failed. Please see build logs for more information.",
         ],
+    );
+    assert!(!reply.text.contains("/nonexistent"), "no path of this machine: {}", reply.text);
+    tells(
+        &kit.explain(reply.request_id()),
+        &["FAILED 404", "the Python interpreter /nonexistent/python cannot be used"],
     );
     assert_eq!(
         kit.put(
