@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::agents::{Logged, tells};
 
 mod agents_deploy;
+mod asleep;
 mod refusals;
 mod sql_resources;
 
@@ -208,6 +209,10 @@ async fn a_first_deployment_that_fails_stays_failed_until_it_is_updated() {
         &kit.explain(reply.request_id()),
         &["FAILED 404", "the Python interpreter /nonexistent/python cannot be used"],
     );
+    // What was printed before the restart is gone; its end is not.
+    let logs = format!("{ENDPOINTS}/broken/served-models/broken-1/build-logs");
+    tells(&kit.get(&logs, &kit.token(CAROL)).await.text, &["/nonexistent/python"]);
+    assert_eq!(kit.get(&logs, &kit.token(ANA)).await.status, 403);
     assert_eq!(
         kit.put(
             &format!("{ENDPOINTS}/broken/config"),
