@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::agents::{Logged, tells};
 
+mod agents_deploy;
+mod asleep;
 mod refusals;
 mod sql_resources;
 
@@ -198,10 +200,19 @@ async fn a_first_deployment_that_fails_stays_failed_until_it_is_updated() {
     tells(
         &reply.refusal(),
         &[
-            "404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': ",
-            "/nonexistent/python",
+            "404 \"RESOURCE_DOES_NOT_EXIST\" Endpoint 'broken' is not ready: served entity 'broken-1': Container image \
+             creation failed. Please see build logs for more information.",
         ],
     );
+    assert!(!reply.text.contains("/nonexistent"), "no path of this machine: {}", reply.text);
+    tells(
+        &kit.explain(reply.request_id()),
+        &["FAILED 404", "the Python interpreter /nonexistent/python cannot be used"],
+    );
+    // What was printed before the restart is gone; its end is not.
+    let logs = format!("{ENDPOINTS}/broken/served-models/broken-1/build-logs");
+    tells(&kit.get(&logs, &kit.token(CAROL)).await.text, &["/nonexistent/python"]);
+    assert_eq!(kit.get(&logs, &kit.token(ANA)).await.status, 403);
     assert_eq!(
         kit.put(
             &format!("{ENDPOINTS}/broken/config"),

@@ -12,6 +12,7 @@ mod load;
 mod open_routes;
 mod reliability;
 mod scenarios;
+mod seeding;
 mod sql_logic;
 mod sql_statements;
 mod unity_catalog;

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! **Rules.** One request at a time in a worker. A worker is idle only after the last frame of its last request was
-//! seen. At least one worker is alive or being started. A model that cannot be loaded again and again answers
+//! seen. At least one worker is alive or being started, unless the entity may sleep (`sleep_after`). A model that cannot be loaded again and again answers
 //! `Unavailable` at once instead of letting callers wait.
 
+mod idle;
 mod lease;
 mod members;
 mod order;
@@ -21,7 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brickyard_types::{BearerToken, Entropy, RequestId, Secret, WorkerId};
+use brickyard_types::{BearerToken, Entropy, RequestId, Secret, SignedDuration, Timestamp, WorkerId};
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
@@ -61,6 +62,10 @@ pub struct WorkerSpec {
     pub predict_timeout: Duration,
     /// A request that has waited this long is a reason to start another worker.
     pub grow_after: Duration,
+    /// Workers above `initial_workers` that were not needed for so long end.
+    pub shrink_after: SignedDuration,
+    /// After so long without a request all workers end, and the next request starts one; `None` is never.
+    pub sleep_after: Option<SignedDuration>,
     /// The largest request or answer, in bytes.
     pub max_frame: usize,
 }
@@ -82,6 +87,8 @@ impl WorkerSpec {
             load_timeout: Duration::from_secs(600),
             predict_timeout: Duration::from_secs(297),
             grow_after: Duration::from_millis(10),
+            shrink_after: SignedDuration::from_mins(5),
+            sleep_after: None,
             max_frame: 64 * 1024 * 1024,
         }
     }
@@ -293,6 +300,25 @@ pub enum StartError {
     Stopping,
 }
 
+impl StartError {
+    /// What happened, for those who are not to read the log.
+    pub fn without_log(&self) -> String {
+        match self {
+            Self::Exited { status, .. } => format!("the worker ended while it loaded the model ({status})"),
+            other => other.to_string(),
+        }
+    }
+
+    /// The end of the log.
+    pub fn log(&self) -> Option<&str> {
+        match self {
+            Self::Exited { log, .. } => Some(log),
+            Self::Load { traceback, .. } => Some(traceback),
+            _ => None,
+        }
+    }
+}
+
 /// A moment of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolStats {
@@ -375,6 +401,11 @@ impl WorkerPool {
     /// Gives every worker a new system token; each file is replaced in one step.
     pub fn refresh_credentials(&self) {
         self.members.refresh_credentials();
+    }
+
+    /// Ends workers that nobody has needed for long. To be called now and then with the time.
+    pub fn shrink(&self, now: Timestamp) {
+        self.members.shrink(now);
     }
 
     /// Lets running and waiting requests finish, takes no new ones, then ends all workers.

@@ -80,6 +80,21 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// What happened, for those who are not to read the log.
+    pub fn without_log(&self) -> String {
+        match self {
+            Self::Step { step, status, .. } => format!("{step} failed ({status})"),
+            other => other.to_string(),
+        }
+    }
+
+    /// The end of the build log.
+    pub fn log(&self) -> Option<&str> {
+        if let Self::Step { log, .. } = self { Some(log) } else { None }
+    }
+}
+
 /// What an agent needs to run.
 #[derive(Debug, Clone)]
 pub struct EnvironmentRequest<'a> {
@@ -170,7 +185,8 @@ impl PythonEnvironments {
         let requirements = building.join("requirements.txt");
         let mut install = uv.command();
         install
-            .args(["pip", "install", "--no-python-downloads", "--python"])
+            // Else the first request of the first worker waits while Python compiles what it imports.
+            .args(["pip", "install", "--compile-bytecode", "--no-python-downloads", "--python"])
             .arg(building.join("bin/python"));
         // Read where mlflow wrote it: a requirement may be a file beside it.
         let list = match &model.requirements_file {

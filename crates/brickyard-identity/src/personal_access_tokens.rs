@@ -120,14 +120,14 @@ impl Identity {
     /// # Errors
     /// If the text is no personal access token, or is somebody else's.
     pub async fn import_pat(&self, token: ImportedPat) -> Result<(), IdentityError> {
-        self.import_pats(vec![token]).await
+        self.import_pats(vec![token]).await.map(|_| ())
     }
 
-    /// [`import_pat`](Self::import_pat) for many, all or none, in one commit.
+    /// [`import_pat`](Self::import_pat) for many, all or none, in one commit. Answers their ids.
     ///
     /// # Errors
     /// If one of the texts is no personal access token, or is somebody else's.
-    pub async fn import_pats(&self, tokens: Vec<ImportedPat>) -> Result<(), IdentityError> {
+    pub async fn import_pats(&self, tokens: Vec<ImportedPat>) -> Result<Vec<Jti>, IdentityError> {
         let created_at = self.now();
         let mut new = Vec::with_capacity(tokens.len());
         for token in tokens {
@@ -179,9 +179,10 @@ impl Identity {
         .await
     }
 
-    async fn add_tokens(&self, tokens: Vec<PersonalAccessToken>) -> Result<(), IdentityError> {
+    async fn add_tokens(&self, tokens: Vec<PersonalAccessToken>) -> Result<Vec<Jti>, IdentityError> {
         let slots = self.inner.slots;
         self.commit(|tx| {
+            let mut ids = Vec::with_capacity(tokens.len());
             for token in tokens {
                 match tx.get(slots.directory()).by_id(token.owner) {
                     None => return Err(CredentialsError::NoSuchPrincipal(token.owner)),
@@ -191,17 +192,23 @@ impl Identity {
                     Some(_) => {}
                 }
                 match tx.get(slots.credentials()).token_by_hash(&token.hash) {
-                    Some(known) if known.owner == token.owner && known.scopes == token.scopes => {}
+                    Some(known) if known.owner == token.owner && known.scopes == token.scopes => {
+                        ids.push(known.id);
+                    }
                     // The configuration names other scopes than it, or the API, did before.
                     Some(known) if known.owner == token.owner => {
                         let changed = PersonalAccessToken { scopes: token.scopes, ..known.clone() };
+                        ids.push(changed.id);
                         tx.change(slots.credentials(), CredentialsChange::TokenCreated(changed));
                     }
                     Some(_) => return Err(CredentialsError::AlreadyInUse),
-                    None => tx.change(slots.credentials(), CredentialsChange::TokenCreated(token)),
+                    None => {
+                        ids.push(token.id);
+                        tx.change(slots.credentials(), CredentialsChange::TokenCreated(token));
+                    }
                 }
             }
-            Ok(())
+            Ok(ids)
         })
         .await
     }

@@ -45,7 +45,7 @@ impl Identity {
     }
 
     /// Takes a client secret of the configuration over; it has no end unless one is given. The same text again
-    /// changes nothing.
+    /// changes nothing. Answers its id.
     ///
     /// # Errors
     /// If the text is too short to be one, there is no such service principal, or it has five secrets.
@@ -55,7 +55,7 @@ impl Identity {
         value: &Secret,
         expires_at: Option<Timestamp>,
         scopes: Option<ScopeSet>,
-    ) -> Result<(), IdentityError> {
+    ) -> Result<Jti, IdentityError> {
         if !value.expose_str().is_some_and(is_credential_text) {
             return Err(CredentialsError::NotASecret.into());
         }
@@ -76,7 +76,7 @@ impl Identity {
         ServicePrincipalSecret { id, owner, hash, created_at, expires_at, scopes }
     }
 
-    async fn add_secret(&self, secret: ServicePrincipalSecret) -> Result<(), IdentityError> {
+    async fn add_secret(&self, secret: ServicePrincipalSecret) -> Result<Jti, IdentityError> {
         let slots = self.inner.slots;
         self.commit(|tx| {
             match tx.get(slots.directory()).by_id(secret.owner).map(|entry| &entry.principal) {
@@ -87,14 +87,17 @@ impl Identity {
                 Some(_) => {}
             }
             let known: Vec<_> = tx.get(slots.credentials()).secrets_of(secret.owner).collect();
-            if known.iter().any(|known| known.hash == secret.hash && known.scopes == secret.scopes) {
-                return Ok(());
+            let same =
+                |known: &&&ServicePrincipalSecret| known.hash == secret.hash && known.scopes == secret.scopes;
+            if let Some(same) = known.iter().find(same) {
+                return Ok(same.id);
             }
             if known.len() >= MOST {
                 return Err(CredentialsError::TooMany(MOST));
             }
+            let id = secret.id;
             tx.change(slots.credentials(), CredentialsChange::SecretCreated(secret));
-            Ok(())
+            Ok(id)
         })
         .await
     }

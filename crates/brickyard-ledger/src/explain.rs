@@ -114,9 +114,11 @@ impl Explanation {
             }
             writeln!(f)?;
         }
+        // The lines of a log stay in the tree.
+        let inner = |message: &str| message.replace('\n', &format!("\n{pad}    "));
         match &entry.outcome {
-            Outcome::Refused { message } => writeln!(f, "{pad}  refused: {message}")?,
-            Outcome::Failed { message } => writeln!(f, "{pad}  failed: {message}")?,
+            Outcome::Refused { message } => writeln!(f, "{pad}  refused: {}", inner(message))?,
+            Outcome::Failed { message } => writeln!(f, "{pad}  failed: {}", inner(message))?,
             Outcome::Answered | Outcome::Cancelled => {}
         }
         for hint in &entry.hints {

@@ -15,6 +15,7 @@
 mod attribution;
 mod entry;
 mod explain;
+mod nearest;
 mod ring;
 
 pub use attribution::Attribution;

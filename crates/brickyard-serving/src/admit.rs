@@ -61,8 +61,8 @@ impl<S> Admit<S> {
             return Err(match call.served {
                 Some(entity) => ServingError::NoSuchEntity { endpoint: call.endpoint, entity },
                 None => {
-                    let reason = "no entity has traffic".to_owned();
-                    ServingError::NotReady { endpoint: call.endpoint, reason, failed: true }
+                    let failure = Some(Box::new("no entity has traffic".to_owned().into()));
+                    ServingError::NotReady { endpoint: call.endpoint, failure }
                 }
             });
         };

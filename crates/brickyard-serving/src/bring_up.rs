@@ -12,6 +12,7 @@ use brickyard_types::{EndpointName, ScopeSet, ServedName};
 use crate::endpoint::{AgentSource, DeployedEntity, Endpoint, VersionedConfig};
 use crate::endpoints::EndpointChange;
 use crate::error::DeployError;
+use crate::failure::Failure;
 use crate::live::{Agent, Lent, LiveEndpoint, LiveEntity};
 use crate::serving::{EntityLogs, Inner};
 use crate::traffic::Traffic;
@@ -125,7 +126,7 @@ impl Inner {
         self: &Arc<Self>,
         endpoint: &Endpoint,
         config: &VersionedConfig,
-    ) -> Result<LiveEndpoint, String> {
+    ) -> Result<LiveEndpoint, Failure> {
         let before = self.live.get(&endpoint.name);
         let mut entities = Vec::with_capacity(config.entities.len());
         for deployed in &config.entities {
@@ -148,7 +149,7 @@ impl Inner {
                             })
                             .collect();
                         self.retire(started);
-                        return Err(format!("served entity '{}': {reason}", deployed.entity.name));
+                        return Err(reason.of_entity(deployed.entity.name.as_str()));
                     }
                 },
             };
@@ -189,8 +190,9 @@ impl Inner {
         self: &Arc<Self>,
         endpoint: &Endpoint,
         deployed: &DeployedEntity,
-    ) -> Result<LiveEntity, String> {
-        let rights = self.creator_rights(&endpoint.creator, deployed).map_err(|error| error.to_string())?;
+    ) -> Result<LiveEntity, Failure> {
+        let rights =
+            self.creator_rights(&endpoint.creator, deployed).map_err(|error| Failure::from(&error))?;
         let environment = self.environment(deployed, &rights)?;
         let logs = self.logs_of(&endpoint.name, &deployed.entity.name);
         let is_agent = deployed
@@ -216,7 +218,7 @@ impl Inner {
                 Agent::Url(UrlAgent::new(url, &plain, &environment.secrets, timeout, 64 << 20)?)
             }
             AgentSource::Model { name, version, python } => {
-                let model = self.logged_model(name, version).map_err(|error| error.to_string())?;
+                let model = self.logged_model(name, version).map_err(|error| Failure::from(&error))?;
                 let python = self.interpreter(&model, python.as_deref(), &logs.build).await?;
                 let environment = plain
                     .into_iter()

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use brickyard_catalog::unity::{ExecuteFunction, ObjectKind, ObjectRef, SelectTable, Target, Unity};
+use brickyard_catalog::unity::{
+    ExecuteFunction, ObjectKind, ObjectRef, SelectTable, Target, Unity, UseParents,
+};
 use brickyard_catalog::{Action, Denied, Permit, QueryEndpoint, ReadSecret, Trace, UseWarehouse, family};
 use brickyard_ledger::{CredentialGiven, Method};
 use brickyard_types::{DeclaredResource, EnvironmentValue, Principal, ResourceType, ScopeSet, Secret};
@@ -86,6 +88,11 @@ impl Serving {
     ) -> Vec<Missing> {
         self.inner.lacking(creator, resources)
     }
+
+    /// What somebody lacks to read and deploy a registered model.
+    pub fn model_lacks(&self, principal: &Principal, model: &str) -> Option<Missing> {
+        self.inner.model_right(principal, model).err()
+    }
 }
 
 impl Inner {
@@ -157,6 +164,27 @@ impl Inner {
             _ => None,
         };
         resources.into_iter().filter_map(lacks).collect()
+    }
+
+    /// `EXECUTE` on the registered model that is deployed. A model is no object of Unity Catalog here and nothing can be
+    /// granted on it alone, so it is its schema, or the catalog, that gives it. A model in a schema or catalog that nobody
+    /// made is only a name: where there is nothing to use, nobody lacks the use of it.
+    pub(crate) fn model_right(&self, creator: &Principal, name: &str) -> Result<(), Missing> {
+        let Some((schema, _)) = name.rsplit_once('.') else { return Ok(()) };
+        let unity = self.catalog.unity();
+        let find = |kind, name: &str| {
+            let found = unity.find(kind, &name.parse().ok()?)?;
+            Some(Target::new(found.reference(), &family::SQL_STATEMENTS))
+        };
+        let lacks = |denied: Denied| Missing::denied(format!("registered model {name}"), &denied);
+        if let Some(schema) = find(ObjectKind::Schema, schema) {
+            self.catalog.authorize_creator(creator, ExecuteFunction(schema)).map_err(lacks)?;
+        } else if let Some((catalog, _)) = schema.split_once('.')
+            && let Some(catalog) = find(ObjectKind::Catalog, catalog)
+        {
+            self.catalog.authorize_creator(creator, UseParents(catalog)).map_err(lacks)?;
+        }
+        Ok(())
     }
 
     fn endpoint_right(

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use brickyard_catalog::{CreateEndpoint as MayCreate, ManageEndpoint, Permit, Securable, permissions};
 use brickyard_store::CommitError;
-use brickyard_types::{EndpointId, EndpointName};
+use brickyard_types::{EndpointId, EndpointName, Principal};
 
-use crate::endpoint::{Endpoint, Origin, Route, ServedEntity, Tag};
+use crate::endpoint::{DeployedEntity, Endpoint, Origin, Policy, Route, ServedEntity, Tag, VersionedConfig};
 use crate::endpoints::EndpointChange;
 use crate::error::DeployError;
+use crate::failure::Failure;
 use crate::live::Agent;
-use crate::registered_models::RegisteredVersion;
+use crate::registered_models::{ModelChange, RegisteredVersion};
 use crate::serving::{CreateEndpoint, Serving};
 
 /// What a change of an endpoint's description carries.
@@ -48,6 +49,7 @@ impl Serving {
             name: request.name,
             creator: creator.clone(),
             origin,
+            changed: false,
             created_at: now,
             updated_at: now,
             active: None,
@@ -78,6 +80,73 @@ impl Serving {
         Ok(endpoint)
     }
 
+    /// Writes an endpoint down that cannot be deployed, as FAILED with the reason: whoever looks for it, or calls it,
+    /// finds more than that it is not there. If it is there already, this is an update that failed. Nothing is started
+    /// and nobody is given anything, so what was asked for is taken as it is.
+    pub async fn write_failed(
+        &self,
+        _permit: &Permit<MayCreate>,
+        creator: &Principal,
+        request: CreateEndpoint,
+        origin: Origin,
+        failure: Failure,
+    ) -> Result<(), DeployError> {
+        let inner = &self.inner;
+        let (id, now) = (EndpointId::random(&*inner.entropy), inner.clock.now());
+        let asked = |entity: ServedEntity| DeployedEntity {
+            policy: entity.policy.clone().unwrap_or_else(Policy::none),
+            entity,
+            task: None,
+            system_principal: None,
+            creator: Arc::clone(&creator.name),
+            created_at: now,
+        };
+        let entities: Vec<_> = request.entities.into_iter().map(asked).collect();
+        let committed = inner.store.commit(|tx| {
+            let known = tx.get(inner.slots.endpoints).get(&request.name).cloned();
+            let next = |before: Option<&VersionedConfig>| VersionedConfig {
+                version: before.map_or(0, |config| config.version) + 1,
+                entities: entities.clone(),
+                routes: request.routes.clone(),
+                started_at: now,
+            };
+            let endpoint = match known.as_deref() {
+                Some(known) if known.pending.is_some() => return Err(DeployError::Updating(request.name)),
+                Some(known) if known.failure.as_ref() == Some(&failure) => return Ok(()),
+                Some(known) => Endpoint {
+                    failed: Some(next(known.active.as_ref())),
+                    failure: Some(failure),
+                    updated_at: now,
+                    ..known.clone()
+                },
+                None => {
+                    let endpoint = Endpoint {
+                        id,
+                        name: request.name,
+                        creator: creator.clone(),
+                        origin,
+                        changed: false,
+                        created_at: now,
+                        updated_at: now,
+                        active: None,
+                        pending: None,
+                        failed: Some(next(None)),
+                        failure: Some(failure),
+                        tags: request.tags,
+                        description: request.description,
+                    };
+                    let securable = Securable::from(&endpoint.reference());
+                    let owner = Some(creator.id);
+                    permissions::object_created(tx, inner.slots.permissions, &securable, owner, Vec::new());
+                    endpoint
+                }
+            };
+            tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint)));
+            Ok(())
+        });
+        committed.await.map_err(flat)
+    }
+
     /// Begins to replace an endpoint's configuration. The old one serves until the new one is ready; the rights are
     /// still the creator's, whoever updates.
     ///
@@ -88,6 +157,7 @@ impl Serving {
         permit: &Permit<ManageEndpoint>,
         entities: Vec<ServedEntity>,
         routes: Vec<Route>,
+        by: Origin,
     ) -> Result<Arc<Endpoint>, DeployError> {
         let (inner, name) = (&self.inner, &permit.on().name);
         let before = inner.store.read(inner.slots.endpoints).get(name).cloned();
@@ -114,6 +184,7 @@ impl Serving {
             endpoint.pending = Some(config.clone());
             endpoint.failed = None;
             endpoint.failure = None;
+            endpoint.changed = by == Origin::Api;
             endpoint.updated_at = inner.clock.now();
             inner.appoint(tx, &mut endpoint)?;
             tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint.clone())));
@@ -155,8 +226,9 @@ impl Serving {
         permit: &Permit<ManageEndpoint>,
         add: Vec<Tag>,
         delete: Vec<String>,
+        by: Origin,
     ) -> Result<Arc<Endpoint>, DeployError> {
-        self.edit(&permit.on().name, &move |endpoint| {
+        self.edit(&permit.on().name, by, &move |endpoint| {
             endpoint
                 .tags
                 .retain(|tag| !delete.contains(&tag.key) && !add.iter().any(|new| new.key == tag.key));
@@ -171,16 +243,24 @@ impl Serving {
         &self,
         permit: &Permit<ManageEndpoint>,
         description: String,
+        by: Origin,
     ) -> Result<Arc<Endpoint>, DeployError> {
-        self.edit(&permit.on().name, &move |endpoint| endpoint.description.clone_from(&description)).await
+        let edit = move |endpoint: &mut Endpoint| endpoint.description.clone_from(&description);
+        self.edit(&permit.on().name, by, &edit).await
     }
 
-    async fn edit(&self, name: &EndpointName, edit: Edit<'_>) -> Result<Arc<Endpoint>, DeployError> {
+    async fn edit(
+        &self,
+        name: &EndpointName,
+        by: Origin,
+        edit: Edit<'_>,
+    ) -> Result<Arc<Endpoint>, DeployError> {
         let inner = &self.inner;
         let committed = inner.store.commit(|tx| {
             let endpoint = tx.get(inner.slots.endpoints).get(name).cloned();
             let mut endpoint = (*endpoint.ok_or_else(|| DeployError::NoSuchEndpoint(name.clone()))?).clone();
             edit(&mut endpoint);
+            endpoint.changed = by == Origin::Api;
             endpoint.updated_at = inner.clock.now();
             tx.change(inner.slots.endpoints, EndpointChange::Put(Box::new(endpoint.clone())));
             Ok(Arc::new(endpoint))
@@ -188,13 +268,26 @@ impl Serving {
         committed.await.map_err(flat)
     }
 
-    /// Registers a model version.
-    pub async fn register_model(&self, version: RegisteredVersion) -> Result<(), DeployError> {
+    /// Registers a model version. Answers true if there was none of that name and version.
+    pub async fn register_model(&self, version: RegisteredVersion) -> Result<bool, DeployError> {
         let inner = &self.inner;
         let committed = inner.store.commit(|tx| {
-            let known = tx.get(inner.slots.models).get(&version.name, &version.version) == Some(&version);
-            if !known {
-                tx.change(inner.slots.models, version.clone());
+            let known = tx.get(inner.slots.models).get(&version.name, &version.version).cloned();
+            if known.as_ref() != Some(&version) {
+                tx.change(inner.slots.models, ModelChange::Registered(version.clone()));
+            }
+            Ok::<_, DeployError>(known.is_none())
+        });
+        committed.await.map_err(flat)
+    }
+
+    /// Forgets a model version. What serves it goes on until it is started again.
+    pub async fn unregister_model(&self, name: &str, version: &str) -> Result<(), DeployError> {
+        let inner = &self.inner;
+        let committed = inner.store.commit(|tx| {
+            if tx.get(inner.slots.models).get(name, version).is_some() {
+                let (name, version) = (name.to_owned(), version.to_owned());
+                tx.change(inner.slots.models, ModelChange::Removed { name, version });
             }
             Ok::<_, DeployError>(())
         });

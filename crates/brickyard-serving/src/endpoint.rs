@@ -11,6 +11,8 @@ use brickyard_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
+
 /// Who made an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,7 +124,7 @@ pub struct ServedEntity {
     /// Kept and shown, without effect here: `CPU`, `GPU_SMALL`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload_type: Option<String>,
-    /// Kept and shown.
+    /// Whether all its workers may end when nobody calls.
     #[serde(default)]
     pub scale_to_zero: bool,
     /// For entities without an `MLmodel`: what they declare.
@@ -192,6 +194,9 @@ pub struct Endpoint {
     pub creator: Principal,
     /// Who made it.
     pub origin: Origin,
+    /// True if a REST call changed what the configuration made, and the configuration has not been applied since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changed: bool,
     /// When.
     pub created_at: Timestamp,
     /// When its configuration last changed.
@@ -207,7 +212,7 @@ pub struct Endpoint {
     pub failed: Option<VersionedConfig>,
     /// Why the last update failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
     /// Tags, by key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,

@@ -1,12 +1,13 @@
 //! What can go wrong in here, as facts; the face gives them their status and Databricks' words.
 
-use brickyard_agents::PredictError;
+use brickyard_agents::{ModelError, PredictError};
 use brickyard_catalog::{Denied, InvalidUserScopes};
 use brickyard_models::ScriptedFailure;
 use brickyard_store::StoreError;
 use brickyard_types::{EndpointName, InvalidSecretRef, ResourceType, ServedName};
 
 use crate::creator::MissingRights;
+use crate::failure::Failure;
 
 /// Why a call was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +24,12 @@ pub enum ServingError {
         entity: ServedName,
     },
     /// Nothing of it answers yet, or any more.
-    #[error("Endpoint '{endpoint}' is not ready: {reason}")]
+    #[error("Endpoint '{endpoint}' is not ready: {}", failure.as_ref().map_or("it is being deployed", |failure| &failure.reason))]
     NotReady {
         /// The endpoint.
         endpoint: EndpointName,
-        /// Why.
-        reason: String,
-        /// True if it will not become ready by itself.
-        failed: bool,
+        /// Why it will not become ready by itself; `None` while it is on its way.
+        failure: Option<Box<Failure>>,
     },
     /// The caller may not.
     #[error("refused")]
@@ -68,6 +67,19 @@ pub enum ServingError {
     },
 }
 
+impl ServingError {
+    /// All that is known, for the ledger: what is for the endpoint's managers and for readers of its logs as well.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            Self::Denied(denied) => denied.to_string(),
+            Self::NotReady { endpoint, failure: Some(failure) } => {
+                format!("Endpoint '{endpoint}' is not ready: {failure}")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Why an endpoint was not created or updated.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
@@ -92,14 +104,14 @@ pub enum DeployError {
         version: String,
     },
     /// The model folder cannot be read.
-    #[error("Model '{name}' version '{version}' cannot be served: {reason}")]
+    #[error("Model '{name}' version '{version}' cannot be served: {source}")]
     UnreadableModel {
         /// `catalog.schema.model`.
         name: String,
         /// The version.
         version: String,
         /// File, key and reason.
-        reason: String,
+        source: ModelError,
     },
     /// The agent asks its users for scopes that Model Serving does not allow.
     #[error("invalid user API scopes")]

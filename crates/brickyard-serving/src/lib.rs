@@ -21,6 +21,7 @@ mod deploy;
 mod endpoint;
 mod endpoints;
 mod error;
+mod failure;
 mod known_trouble;
 mod live;
 mod manual;
@@ -51,9 +52,10 @@ pub use endpoint::{
 };
 pub use endpoints::Endpoints;
 pub use error::{DeployError, ServingError};
+pub use failure::Failure;
 pub use live::{LiveEndpoint, LiveEntity};
 pub use plaintext_credential::{LooksLikeACredential, plaintext_credential};
-pub use registered_models::{RegisteredModels, RegisteredVersion};
+pub use registered_models::{ModelChange, RegisteredModels, RegisteredVersion};
 pub use seal::Invocation;
 pub use serving::{
     CreateEndpoint, EndpointView, EntityState, FindWarehouse, Serving, ServingSlots, Settings,

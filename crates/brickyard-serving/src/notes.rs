@@ -27,6 +27,7 @@ pub(crate) struct Noted {
     pub credentials: Vec<CredentialGiven>,
     pub entity: Option<Arc<LiveEntity>>,
     pub worker: Option<WorkerId>,
+    pub hints: Vec<String>,
 }
 
 impl Notes {
@@ -36,6 +37,10 @@ impl Notes {
 
     pub fn credential(&self, given: CredentialGiven) {
         self.0.lock().credentials.push(given);
+    }
+
+    pub fn hint(&self, hint: String) {
+        self.0.lock().hints.push(hint);
     }
 
     pub fn entity(&self, entity: Arc<LiveEntity>) {

@@ -113,10 +113,7 @@ impl Open {
                 | ServingError::Withdrawn { .. }
                 | ServingError::TooLarge { .. }
         );
-        let message = match error {
-            ServingError::Denied(denied) => denied.to_string(),
-            other => other.to_string(),
-        };
+        let message = error.in_full();
         let status = (self.serving.settings.status_of)(error);
         if refused {
             self.close(Outcome::Refused { message }, Decision::Refused, status);
@@ -138,7 +135,8 @@ impl Open {
         if let Some(entity) = &noted.entity {
             entity.metrics.observe(status, took);
         }
-        let hints = self.trouble.iter().map(|trouble| trouble.hint(&noted.credentials)).collect();
+        let known = self.trouble.iter().map(|trouble| trouble.hint(&noted.credentials));
+        let hints = known.chain(noted.hints).collect();
         self.serving.ledger.record(Entry {
             request_id: self.request_id,
             at: self.at,

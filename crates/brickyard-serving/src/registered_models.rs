@@ -1,4 +1,5 @@
-//! Registered models: which logged model folder a `catalog.schema.model` and a version stand for.
+//! Registered models: which logged model folder a `catalog.schema.model` and a version stand for. Who may deploy one is
+//! said by its schema (`creator.rs`).
 
 use std::path::PathBuf;
 
@@ -16,16 +17,38 @@ pub struct RegisteredVersion {
     pub source: PathBuf,
 }
 
+/// What can happen to them. (A version alone, as older journals have it, was registered.)
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModelChange {
+    /// Registered, or its folder is another.
+    Registered(RegisteredVersion),
+    /// Gone.
+    Removed {
+        /// `catalog.schema.model`.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+}
+
 /// All registered versions.
 #[derive(Clone, Default)]
 pub struct RegisteredModels(imbl::OrdMap<(String, String), RegisteredVersion>);
 
 impl State for RegisteredModels {
     const OWNER: &'static str = "registered_models";
-    type Change = RegisteredVersion;
+    type Change = ModelChange;
 
-    fn apply(&mut self, version: &RegisteredVersion) {
-        self.0.insert((version.name.clone(), version.version.clone()), version.clone());
+    fn apply(&mut self, change: &ModelChange) {
+        match change {
+            ModelChange::Registered(version) => {
+                self.0.insert((version.name.clone(), version.version.clone()), version.clone());
+            }
+            ModelChange::Removed { name, version } => {
+                self.0.remove(&(name.clone(), version.clone()));
+            }
+        }
     }
 }
 

@@ -60,6 +60,9 @@ impl Inner {
                 Err(DeployError::MissingRights(rights)) => missing.extend(rights.missing),
                 Err(error) => return Err(error),
             }
+            if let AgentSource::Model { name, .. } = &entity.entity.source {
+                missing.extend(self.model_right(creator, name).err());
+            }
         }
         if !missing.is_empty() {
             let creator = creator.name.to_string();
@@ -139,7 +142,7 @@ impl Inner {
         LoggedModel::read(&source).map_err(|error| DeployError::UnreadableModel {
             name: name.to_owned(),
             version: version.to_owned(),
-            reason: error.to_string(),
+            source: error,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brickyard_agents::{BuildLog, LogRing, PythonEnvironments};
-use brickyard_catalog::{Catalog, Permissions, WarehouseRef};
+use brickyard_catalog::{Catalog, Permissions, QueryEndpoint, WarehouseRef};
 use brickyard_identity::{Identity, IdentitySlots};
 use brickyard_ledger::Ledger;
 use brickyard_secrets::Secrets;
@@ -21,6 +21,7 @@ use crate::call::{Call, Prediction};
 use crate::endpoint::{Endpoint, Route, ServedEntity, Tag};
 use crate::endpoints::Endpoints;
 use crate::error::ServingError;
+use crate::failure::Failure;
 use crate::live::{Live, LiveEndpoint};
 use crate::registered_models::RegisteredModels;
 use crate::scripts::Scripts;
@@ -57,6 +58,10 @@ pub struct Settings {
     pub predict_timeout: Duration,
     /// How long a model may take to load.
     pub load_timeout: Duration,
+    /// Workers above the least number end after so long without being needed.
+    pub shrink_after: SignedDuration,
+    /// An entity that may scale to zero does after so long without a call.
+    pub sleep_after: SignedDuration,
     /// How many calls may wait for a worker, for each unit of concurrency.
     pub queue_per_worker: usize,
     /// `environment_vars` of one served entity.
@@ -99,7 +104,7 @@ pub(crate) struct Inner {
     /// Logs of entities, up or on their way, by endpoint and entity.
     pub logs: Mutex<HashMap<(EndpointName, ServedName), EntityLogs>>,
     /// Why an endpoint of the journal is not up.
-    pub down: Mutex<HashMap<EndpointName, String>>,
+    pub down: Mutex<HashMap<EndpointName, Failure>>,
     pub tasks: TaskTracker,
     pub stopping: CancellationToken,
 }
@@ -151,7 +156,7 @@ pub struct EndpointView {
     /// True if some configuration answers.
     pub ready: bool,
     /// Why nothing does, when nothing does.
-    pub reason: Option<String>,
+    pub reason: Option<Failure>,
 }
 
 impl Serving {
@@ -276,18 +281,27 @@ impl Serving {
 }
 
 impl Inner {
-    /// Why a call found nothing that is up: it is not there at all, or not there yet.
+    /// Why a call found nothing that is up: it is not there at all, or not there yet. What is wrong with an endpoint is
+    /// told to those who may query it.
     pub(crate) fn why_not_live(&self, call: &Call) -> ServingError {
         let name = &call.endpoint;
         let Some(endpoint) = self.store.read(self.slots.endpoints).get(name).cloned() else {
             return ServingError::NoSuchEndpoint(name.clone());
         };
+        match self.catalog.authorize(&call.caller, QueryEndpoint(endpoint.reference())) {
+            Ok(permit) => call.notes.trace(permit.trace().clone()),
+            Err(denied) => {
+                call.notes.trace(denied.trace().clone());
+                return ServingError::Denied(Box::new(denied));
+            }
+        }
         // A first deployment that failed stays failed, also over a restart, until it is updated.
         let failed =
             || endpoint.failure.clone().filter(|_| endpoint.active.is_none() && endpoint.pending.is_none());
-        let down = self.down.lock().get(name).cloned().or_else(failed);
-        let failed = down.is_some();
-        let reason = down.unwrap_or_else(|| "it is being deployed".to_owned());
-        ServingError::NotReady { endpoint: name.clone(), reason, failed }
+        let failure = self.down.lock().get(name).cloned().or_else(failed);
+        if let Some(fix) = failure.as_ref().and_then(|failure| failure.fix.clone()) {
+            call.notes.hint(fix);
+        }
+        ServingError::NotReady { endpoint: name.clone(), failure: failure.map(Box::new) }
     }
 }

@@ -1,5 +1,5 @@
-//! What goes on beside the calls: system tokens are renewed at half their life, and what a creator may no longer lend
-//! is withdrawn.
+//! What goes on beside the calls: system tokens are renewed at half their life, what a creator may no longer lend is
+//! withdrawn, and workers that nobody needs end.
 //!
 //! **Bound:** a right that is taken from a creator stops their endpoints within [`TICK`] of the commit (and at once for
 //! the resource itself, since the service principal's own entry is removed in the same tick).
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use brickyard_types::Timestamp;
 
 use crate::endpoint::Endpoint;
 use crate::error::DeployError;
@@ -35,6 +36,7 @@ pub(crate) fn spawn(inner: &Arc<Inner>) {
                 inner.recheck_creators().await;
             }
             let now = inner.clock.now();
+            inner.end_idle_workers(now);
             let half = inner.settings.passthrough_life / 2;
             if now >= renewed + half || now < renewed {
                 renewed = now;
@@ -57,6 +59,16 @@ impl Serving {
 }
 
 impl Inner {
+    fn end_idle_workers(&self, now: Timestamp) {
+        for endpoint in self.live.all() {
+            for entity in &endpoint.entities {
+                if let Agent::Workers(pool) = &entity.agent {
+                    pool.shrink(now);
+                }
+            }
+        }
+    }
+
     fn renew_system_tokens(&self) {
         self.identity.rotate_passthrough();
         for endpoint in self.live.all() {

@@ -9,6 +9,7 @@ use brickyard_agents::{
 use brickyard_types::{BearerToken, Principal, Secret, WorkerId};
 
 use crate::endpoint::{DeployedEntity, Endpoint};
+use crate::failure::Failure;
 use crate::serving::Inner;
 
 impl Inner {
@@ -19,9 +20,9 @@ impl Inner {
         model: &LoggedModel,
         named: Option<&Path>,
         log: &BuildLog,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<PathBuf, Failure> {
         let request = EnvironmentRequest { model, python: named.or(self.settings.python.as_deref()) };
-        self.environments.prepare(&request, log).await.map_err(|error| error.to_string())
+        self.environments.prepare(&request, log).await.map_err(Failure::from)
     }
 
     /// Starts the workers of one entity; they are ready when this returns.
@@ -33,7 +34,7 @@ impl Inner {
         python: PathBuf,
         environment: Vec<(String, Secret)>,
         log: &Arc<LogRing>,
-    ) -> Result<Arc<WorkerPool>, String> {
+    ) -> Result<Arc<WorkerPool>, Failure> {
         let (initial_workers, max_workers) = deployed.entity.workers();
         let spec = WorkerSpec {
             python,
@@ -46,6 +47,8 @@ impl Inner {
             max_queue: max_workers * self.settings.queue_per_worker,
             load_timeout: self.settings.load_timeout,
             predict_timeout: self.settings.predict_timeout,
+            shrink_after: self.settings.shrink_after,
+            sleep_after: deployed.entity.scale_to_zero.then_some(self.settings.sleep_after),
             ..WorkerSpec::new(deployed.entity.name.as_str(), endpoint.name.as_str())
         };
         let tokens = deployed.system_principal.clone().map(|principal| {
@@ -58,7 +61,7 @@ impl Inner {
                 let worker = WorkerId(deployed.entity.name.as_str().into());
                 traceback.lines().for_each(|line| log.push(&worker, line.as_bytes()));
             }
-            error.to_string()
+            error.into()
         })
     }
 }

@@ -286,6 +286,15 @@ impl Kit {
         launch(config, state, scratch, python, clock, true).await
     }
 
+    /// The same with another configuration. What it refuses is seen on the endpoints.
+    ///
+    /// # Panics
+    /// If the configuration is bad: then the test is wrong.
+    pub async fn restart_with(mut self, yaml: &str) -> Self {
+        self.config = config::from_text("test.yaml", yaml, &NoEnvironment).expect("a good configuration");
+        self.restart().await
+    }
+
     /// Stops it.
     pub async fn stop(self) {
         self.running.stop().await;

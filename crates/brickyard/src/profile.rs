@@ -64,6 +64,8 @@ pub struct Profile {
     pub workload_types: Fact<&'static [&'static str]>,
     /// Seconds without a request after which an endpoint that may sleep does.
     pub scale_to_zero_seconds: Fact<u64>,
+    /// Seconds after which units of concurrency that are not needed go.
+    pub scale_down_seconds: Fact<u64>,
     /// Seconds that an OAuth machine-to-machine token lives.
     pub access_token_seconds: Fact<u64>,
     /// The scopes that a `user_auth_policy` may name, in the order of the platform's refusal.

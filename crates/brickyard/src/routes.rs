@@ -7,6 +7,7 @@ use axum::Router;
 
 use crate::workspace::Workspace;
 
+pub mod agent_deployments;
 pub mod brickyard_api;
 pub mod fidelity;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod invocations;
 pub mod not_emulated;
 pub mod oidc;
 pub mod permissions;
+pub mod registered_models;
 pub mod scim;
 pub mod secrets;
 pub mod serving_endpoints;
@@ -58,6 +60,8 @@ pub fn router(workspace: &Arc<Workspace>) -> Router {
         .merge(sql_statements::routes(workspace))
         .merge(sql_warehouses::routes(workspace))
         .merge(unity_catalog::routes(workspace))
+        .merge(registered_models::routes(workspace))
+        .merge(agent_deployments::routes(workspace))
         .merge(brickyard_api::routes(workspace))
         .merge(not_emulated::routes(workspace))
         .fallback(crate::errors::no_api)

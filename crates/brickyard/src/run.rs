@@ -99,6 +99,7 @@ pub fn workspace_options(config: &Config, storage: Storage, scratch: PathBuf) ->
         files: config.folder(),
         profile: workspace.profile,
         refuse_plaintext_credentials: workspace.refuse_plaintext_credentials,
+        refuse_inference_tables: workspace.refuse_inference_tables,
         strict_current_user: workspace.strict_current_user,
         sql_memory: usize::try_from(workspace.sql_memory).unwrap_or(usize::MAX),
         python: None,
@@ -240,6 +241,7 @@ fn say_ready(workspace: &Workspace, not_applied: usize, format: LogFormat) {
         .filter(|view| view.reason.is_some() || view.endpoint.failure.is_some())
         .map(|view| view.endpoint.name.to_string())
         .collect();
+    let kept = workspace.kept();
     match format {
         LogFormat::Json => {
             let line = serde_json::json!({
@@ -248,6 +250,7 @@ fn say_ready(workspace: &Workspace, not_applied: usize, format: LogFormat) {
                 "endpoints": own.len(),
                 "failed": failed,
                 "not_applied": not_applied,
+                "kept": kept,
             });
             println!("{line}");
         }
@@ -258,6 +261,10 @@ fn say_ready(workspace: &Workspace, not_applied: usize, format: LogFormat) {
                 trouble.push_str(&format!(
                     "; NOT APPLIED: {not_applied} of the configuration, see the errors above"
                 ));
+            }
+            if !kept.is_empty() {
+                trouble.push_str("; KEPT, though the configuration names it no more: ");
+                trouble.push_str(&kept.join(", "));
             }
             println!("brickyard is ready at {} with {} endpoints{trouble}", workspace.host, own.len());
         }

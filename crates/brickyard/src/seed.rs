@@ -5,33 +5,27 @@
 //! users, groups ─▶ secrets ─▶ SQL warehouses ─▶ *.sql ─▶ models ─▶ endpoints
 //! ```
 
+mod endpoints;
+mod owned;
 mod ran;
 mod sql;
 mod warehouses;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use brickyard_agents::AuthPolicy;
-use brickyard_catalog::{
-    CreateEndpoint as MayCreate, CreateSecretScope, Grant, Grantee, Level, ManageEndpoint, ManagePermissions,
-    ManageSecretScope, Permit, Securable, WriteSecret,
-};
+use brickyard_catalog::{CreateSecretScope, Grant, Grantee, Level, ManageSecretScope, WriteSecret};
+use brickyard_identity::directory::ADMINS;
 use brickyard_identity::{IdentityError, ImportedPat, NewUser};
-use brickyard_models::builtin::foundation_models;
 use brickyard_secrets::InitialManager;
-use brickyard_serving::{
-    AgentSource, CreateEndpoint, DeployError, Origin, RegisteredVersion, Route, ServedEntity, Tag,
-    WorkloadSize,
-};
-use brickyard_types::{EnvironmentValue, GroupName, Principal, PrincipalId, SecretRef, UserName};
+use brickyard_serving::RegisteredVersion;
+use brickyard_types::{GroupName, Principal, PrincipalId, SecretRef, UserName};
 
-use crate::config::{
-    Config, EndpointConfig, EndpointPermission, PrincipalRef, ScopePermission, ServedEntityConfig, ServedKind,
-};
-use crate::routes::serving_endpoints::policy;
+use crate::config::{Config, PrincipalRef, ScopePermission};
 use crate::workspace::Workspace;
 
+pub(crate) use owned::Applied;
+use owned::Thing;
+pub use owned::{Owned, OwnedChange};
 pub use ran::{SeedChange, SeedsRan};
 
 /// What of the configuration could not be applied: its place and the reason.
@@ -65,8 +59,24 @@ impl Workspace {
     /// # Errors
     /// All that could not be applied. Everything else is, unless a statement of SQL failed: then nothing is served.
     pub async fn seed(self: &Arc<Self>, config: &Config) -> Result<(), Vec<SeedError>> {
-        let mut errors = Vec::new();
-        let Some(admin) = self.seed_rights(config, &mut errors).await else { return Err(errors) };
+        let mut done = Applied::default();
+        *self.awaited.lock() =
+            config.serving_endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        for endpoint in &config.serving_endpoints {
+            done.names(Thing::Endpoint(endpoint.name.clone()), false);
+        }
+        let Some(admin) = self.seed_rights(config, &mut done).await else { return Err(done.errors) };
+        self.seed_models(config, &mut done).await;
+        self.take_endpoints_away(&admin, &mut done).await;
+        self.take_away_unnamed(&admin, &mut done).await;
+        self.serving.start().await;
+        self.seed_foundation_models(&admin, &mut done).await;
+        self.seed_endpoints(config, &admin, &mut done).await;
+        self.seeding_done();
+        if done.errors.is_empty() { Ok(()) } else { Err(done.errors) }
+    }
+
+    async fn seed_models(&self, config: &Config, done: &mut Applied) {
         for model in &config.registered_models {
             for version in &model.versions {
                 let version = RegisteredVersion {
@@ -75,56 +85,47 @@ impl Workspace {
                     source: version.source.clone(),
                 };
                 let place = format!("registered_models {}", version.name);
-                if let Err(error) = self.serving.register_model(version).await {
-                    errors.push(at(place, error));
+                let thing = Thing::Model(version.name.clone(), version.version.clone());
+                match self.serving.register_model(version).await {
+                    Ok(new) => done.names(thing, new),
+                    Err(error) => done.errors.push(at(place, error)),
                 }
             }
         }
-        self.serving.start().await;
-        self.seed_foundation_models(&admin, &mut errors).await;
-        self.seed_endpoints(config, &admin, &mut errors).await;
-        self.seeding_done();
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// Everybody, and everything that rights hang on but the endpoints. Answers who administers the workspace, or
     /// nobody if a workspace without what failed must not start.
-    pub(crate) async fn seed_rights(
-        &self,
-        config: &Config,
-        errors: &mut Vec<SeedError>,
-    ) -> Option<Principal> {
-        let admin = match self.seed_directory(config, errors).await {
+    pub(crate) async fn seed_rights(&self, config: &Config, done: &mut Applied) -> Option<Principal> {
+        let admin = match self.seed_directory(config, done).await {
             Ok(admin) => admin,
             Err(error) => {
-                errors.push(error);
+                done.errors.push(error);
                 return None;
             }
         };
-        self.seed_secrets(config, &admin, errors).await;
-        self.seed_warehouses(config, &admin, errors).await;
+        self.seed_secrets(config, &admin, done).await;
+        self.seed_warehouses(config, &admin, done).await;
         if let Err(error) = self.seed_sql(config, &admin).await {
-            errors.push(error);
+            done.errors.push(error);
             return None;
         }
         Some(admin)
     }
 
-    async fn seed_directory(
-        &self,
-        config: &Config,
-        errors: &mut Vec<SeedError>,
-    ) -> Result<Principal, SeedError> {
+    async fn seed_directory(&self, config: &Config, done: &mut Applied) -> Result<Principal, SeedError> {
         let identity = &self.identity;
         // Whoever administers the workspace owns what nobody in particular made.
         let owner = match config.workspace.admins.first() {
             Some(name) => name.clone(),
             None => DEFAULT_ADMIN.parse::<UserName>().map_err(|error| at(DEFAULT_ADMIN, error))?,
         };
-        let owner = self.user(NewUser { admin: true, ..NewUser::named(owner) }).await?;
+        let (owner, new) = self.user(NewUser { admin: true, ..NewUser::named(owner) }).await?;
+        done.names(Thing::Active(owner.id), new);
+        self.administer("workspace admins", owner.id, new, done).await;
         for group in &config.groups {
             if let Err(error) = self.group(&group.display_name).await {
-                errors.push(error);
+                done.errors.push(error);
             }
         }
         for user in &config.users {
@@ -132,18 +133,20 @@ impl Workspace {
             new.display_name.clone_from(&user.display_name);
             new.admin = config.workspace.admins.contains(&user.user_name);
             let place = format!("users {}", user.user_name);
-            let principal = match self.user(new).await {
-                Ok(principal) => principal,
+            let admin = new.admin;
+            let (principal, new) = match self.user(new).await {
+                Ok(found) => found,
                 Err(error) => {
-                    errors.push(error);
+                    done.errors.push(error);
                     continue;
                 }
             };
-            if let Err(error) = identity.set_active(principal.id, user.active).await {
-                errors.push(at(&place, error));
+            self.activate(&place, principal.id, user.active, new, done).await;
+            if admin {
+                self.administer(&place, principal.id, new, done).await;
             }
             for group in &user.groups {
-                self.join(&place, group, principal.id, errors).await;
+                self.join(&place, group, principal.id, done).await;
             }
             let tokens = (user.personal_access_tokens.iter())
                 .map(|token| ImportedPat {
@@ -153,8 +156,12 @@ impl Workspace {
                     ..ImportedPat::new(principal.id, token.value.clone())
                 })
                 .collect();
-            if let Err(error) = identity.import_pats(tokens).await {
-                errors.push(at(format!("{place} personal_access_tokens"), error));
+            let before: Vec<_> = identity.pats_of(principal.id).iter().map(|token| token.id).collect();
+            match identity.import_pats(tokens).await {
+                Ok(ids) => ids
+                    .into_iter()
+                    .for_each(|id| done.names(Thing::Token(principal.id, id), !before.contains(&id))),
+                Err(error) => done.errors.push(at(format!("{place} personal_access_tokens"), error)),
             }
         }
         for one in &config.service_principals {
@@ -163,31 +170,31 @@ impl Workspace {
                 .directory()
                 .service_principal(&one.application_id)
                 .map(|known| known.principal.clone());
-            let principal = match known {
-                Some(principal) => principal,
+            let (principal, new) = match known {
+                Some(principal) => (principal, false),
                 None => match identity
                     .create_service_principal(&one.display_name, Some(&one.application_id))
                     .await
                 {
-                    Ok(principal) => principal,
+                    Ok(principal) => (principal, true),
                     Err(error) => {
-                        errors.push(at(&place, error));
+                        done.errors.push(at(&place, error));
                         continue;
                     }
                 },
             };
-            if let Err(error) = identity.set_active(principal.id, one.active).await {
-                errors.push(at(&place, error));
-            }
+            self.activate(&place, principal.id, one.active, new, done).await;
             for group in &one.groups {
-                self.join(&place, group, principal.id, errors).await;
+                self.join(&place, group, principal.id, done).await;
             }
             for secret in &one.secrets {
                 let expires_at = secret.lifetime.map(|life| self.clock.now() + life);
-                if let Err(error) =
-                    identity.import_secret(principal.id, &secret.value, expires_at, None).await
-                {
-                    errors.push(at(format!("{place} secrets"), error));
+                let before: Vec<_> = identity.secrets_of(principal.id).iter().map(|one| one.id).collect();
+                match identity.import_secret(principal.id, &secret.value, expires_at, None).await {
+                    Ok(id) => {
+                        done.names(Thing::ClientSecret(principal.id, id), !before.contains(&id));
+                    }
+                    Err(error) => done.errors.push(at(format!("{place} secrets"), error)),
                 }
             }
         }
@@ -195,20 +202,42 @@ impl Workspace {
             for member in &group.members {
                 let place = format!("groups {}", group.display_name);
                 match self.principal_id(member) {
-                    Some(member) => self.join(&place, &group.display_name, member, errors).await,
-                    None => errors.push(at(&place, format!("no principal {member:?}"))),
+                    Some(member) => self.join(&place, &group.display_name, member, done).await,
+                    None => done.errors.push(at(&place, format!("no principal {member:?}"))),
                 }
             }
         }
         Ok(owner)
     }
 
-    async fn user(&self, new: NewUser) -> Result<Principal, SeedError> {
+    /// The user, and whether it was made just now.
+    async fn user(&self, new: NewUser) -> Result<(Principal, bool), SeedError> {
         if let Some(known) = self.identity.directory().user(&new.user_name) {
-            return Ok(known.principal.clone());
+            return Ok((known.principal.clone(), false));
         }
         let place = format!("users {}", new.user_name);
-        self.identity.create_user(new).await.map_err(|error| at(place, error))
+        let new = self.identity.create_user(new).await.map_err(|error| at(place, error))?;
+        Ok((new, true))
+    }
+
+    /// Whoever was made as an admin is in the group already.
+    async fn administer(&self, place: &str, id: PrincipalId, new: bool, done: &mut Applied) {
+        let Some(admins) = self.identity.directory().admins_group() else { return };
+        if new {
+            return done.names(Thing::Member(admins, id), true);
+        }
+        if let Ok(name) = ADMINS.parse() {
+            self.join(place, &name, id, done).await;
+        }
+    }
+
+    async fn activate(&self, place: &str, id: PrincipalId, active: bool, new: bool, done: &mut Applied) {
+        let before = self.identity.directory().by_id(id).is_some_and(|entry| entry.active);
+        match self.identity.set_active(id, active).await {
+            Ok(()) if active => done.names(Thing::Active(id), new || !before),
+            Ok(()) => {}
+            Err(error) => done.errors.push(at(place, error)),
+        }
     }
 
     async fn group(&self, name: &GroupName) -> Result<PrincipalId, SeedError> {
@@ -218,17 +247,19 @@ impl Workspace {
         self.identity.create_group(name).await.map_err(|error| at(format!("groups {name}"), error))
     }
 
-    async fn join(&self, place: &str, group: &GroupName, member: PrincipalId, errors: &mut Vec<SeedError>) {
-        let joined = match self.group(group).await {
-            Ok(group) if self.identity.directory().is_member(member, group) => Ok(()),
-            Ok(group) => self.identity.add_member(group, member).await,
-            Err(error) => return errors.push(error),
+    async fn join(&self, place: &str, group: &GroupName, member: PrincipalId, done: &mut Applied) {
+        let group_id = match self.group(group).await {
+            Ok(id) => id,
+            Err(error) => return done.errors.push(error),
         };
-        match joined {
-            Ok(()) => {}
+        if self.identity.directory().is_member(member, group_id) {
+            return done.names(Thing::Member(group_id, member), false);
+        }
+        match self.identity.add_member(group_id, member).await {
+            Ok(()) => done.names(Thing::Member(group_id, member), true),
             // Everybody is in `users` without being added.
             Err(IdentityError::Directory(_)) if group.as_str() == "users" => {}
-            Err(error) => errors.push(at(place, error)),
+            Err(error) => done.errors.push(at(place, error)),
         }
     }
 
@@ -248,10 +279,11 @@ impl Workspace {
         self.identity.directory().by_id(id).map(|entry| entry.principal.clone())
     }
 
-    async fn seed_secrets(&self, config: &Config, admin: &Principal, errors: &mut Vec<SeedError>) {
+    async fn seed_secrets(&self, config: &Config, admin: &Principal, done: &mut Applied) {
         for scope in &config.secret_scopes {
             let place = format!("secret_scopes {}", scope.scope);
-            if !self.secrets.scope_exists(&scope.scope) {
+            let new = !self.secrets.scope_exists(&scope.scope);
+            if new {
                 let made = match self.catalog.authorize_creator(admin, CreateSecretScope(scope.scope.clone()))
                 {
                     Ok(permit) => self
@@ -262,12 +294,14 @@ impl Workspace {
                     Err(denied) => Err(denied.to_string()),
                 };
                 if let Err(reason) = made {
-                    errors.push(at(&place, reason));
+                    done.errors.push(at(&place, reason));
                     continue;
                 }
             }
+            done.names(Thing::SecretScope(scope.scope.clone()), new);
             for secret in &scope.secrets {
                 let reference = SecretRef { scope: scope.scope.clone(), key: secret.key.clone() };
+                done.names(Thing::Secret(reference.clone()), true);
                 let place = format!("{place} {}", secret.key);
                 let written = match self.catalog.authorize_creator(admin, WriteSecret(reference)) {
                     Ok(permit) => {
@@ -276,7 +310,7 @@ impl Workspace {
                     Err(denied) => Err(denied.to_string()),
                 };
                 if let Err(reason) = written {
-                    errors.push(at(place, reason));
+                    done.errors.push(at(place, reason));
                 }
             }
             match self.catalog.authorize_creator(admin, ManageSecretScope(scope.scope.clone())) {
@@ -288,157 +322,16 @@ impl Workspace {
                             ScopePermission::Manage => Level::Manage,
                         };
                         let grant = Grant { grantee: grantee(&entry.principal), level };
+                        let name = grant.grantee.name().to_owned();
+                        done.names(Thing::ScopeAcl(scope.scope.clone(), name), true);
                         if let Err(error) = self.catalog.put_scope_acl(&permit, &grant).await {
-                            errors.push(at(&place, error));
+                            done.errors.push(at(&place, error));
                         }
                     }
                 }
-                Err(denied) => errors.push(at(&place, denied)),
+                Err(denied) => done.errors.push(at(&place, denied)),
             }
         }
-    }
-
-    /// The foundation endpoints that exist in every workspace, and that `users` may query.
-    async fn seed_foundation_models(&self, admin: &Principal, errors: &mut Vec<SeedError>) {
-        for model in foundation_models() {
-            let Ok(name) = model.name.parse() else { continue };
-            if self.serving.endpoint(&name).is_some() {
-                continue;
-            }
-            let Ok(served) = model.name.parse() else { continue };
-            let entity = ServedEntity {
-                name: served,
-                source: AgentSource::Foundation { name: model.name.to_owned() },
-                environment: BTreeMap::new(),
-                workload_size: WorkloadSize::Small,
-                min_concurrency: None,
-                max_concurrency: None,
-                workload_type: None,
-                scale_to_zero: false,
-                policy: None,
-            };
-            let request = CreateEndpoint {
-                name,
-                entities: vec![entity],
-                routes: Vec::new(),
-                tags: Vec::new(),
-                description: String::new(),
-            };
-            let users = Grant { grantee: Grantee::Group("users".to_owned()), level: Level::CanQuery };
-            if let Err(reason) = self.make(admin, request, Origin::BuiltIn, &[users]).await {
-                errors.push(at(model.name, reason));
-            }
-        }
-    }
-
-    /// Endpoints that declare each other as resources come in any order: whoever waits for another is tried again.
-    async fn seed_endpoints(&self, config: &Config, admin: &Principal, errors: &mut Vec<SeedError>) {
-        *self.awaited.lock() =
-            config.serving_endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-        let mut waiting: Vec<&EndpointConfig> = config.serving_endpoints.iter().collect();
-        loop {
-            let before = waiting.len();
-            let mut refused = Vec::new();
-            let mut still = Vec::new();
-            for endpoint in waiting {
-                match self.seed_endpoint(endpoint, admin).await {
-                    Ok(()) => {}
-                    Err(error) => {
-                        refused.push(at(format!("{} ({})", endpoint.place, endpoint.name), error));
-                        still.push(endpoint);
-                    }
-                }
-            }
-            if still.is_empty() || still.len() == before {
-                errors.extend(refused);
-                return;
-            }
-            waiting = still;
-        }
-    }
-
-    async fn seed_endpoint(&self, endpoint: &EndpointConfig, admin: &Principal) -> Result<(), String> {
-        let creator =
-            self.principal(&endpoint.creator).ok_or("the creator is not a user or service principal")?;
-        let entities = (endpoint.served_entities.iter()).map(entity).collect::<Result<Vec<_>, _>>()?;
-        let mut routes = Vec::new();
-        for route in &endpoint.routes {
-            let entity = route.served_name.parse().map_err(|error| format!("{error}"))?;
-            routes.push(Route { entity, percentage: route.traffic_percentage });
-        }
-        let grants: Vec<_> = (endpoint.permissions.iter())
-            .map(|entry| Grant {
-                grantee: grantee(&entry.principal),
-                level: match entry.level {
-                    EndpointPermission::CanView => Level::CanView,
-                    EndpointPermission::CanQuery => Level::CanQuery,
-                    EndpointPermission::CanManage => Level::CanManage,
-                },
-            })
-            .collect();
-        let tags: Vec<_> = endpoint
-            .tags
-            .iter()
-            .map(|(key, value)| Tag { key: key.clone(), value: Some(value.clone()) })
-            .collect();
-        let description = endpoint.description.clone().unwrap_or_default();
-        let Some(known) = self.serving.endpoint(&endpoint.name) else {
-            let name = endpoint.name.clone();
-            let request = CreateEndpoint { name, entities, routes, tags, description };
-            return self.make(&creator, request, Origin::Config, &grants).await;
-        };
-        let manage: Permit<ManageEndpoint> = (self.catalog)
-            .authorize_creator(admin, ManageEndpoint(known.endpoint.reference()))
-            .map_err(|denied| denied.to_string())?;
-        if known.endpoint.creator != creator {
-            // A creator never changes: the endpoint is made anew, as one would have to do.
-            self.serving.delete(&manage).await.map_err(|error| error.to_string())?;
-            let name = endpoint.name.clone();
-            let request = CreateEndpoint { name, entities, routes, tags, description };
-            return self.make(&creator, request, Origin::Config, &grants).await;
-        }
-        self.serving.tag(&manage, tags, Vec::new()).await.map_err(|error| error.to_string())?;
-        self.permit(admin, &known.endpoint.name, &grants).await?;
-        let asked = known.endpoint.pending.as_ref().or(known.endpoint.active.as_ref());
-        let same = asked.is_some_and(|config| {
-            config.entities.len() == entities.len()
-                && config.entities.iter().zip(&entities).all(|(old, new)| old.entity == *new)
-                && (routes.is_empty() || config.routes == routes)
-        });
-        if same && !self.serving.declarations_changed(&known.endpoint) {
-            return Ok(());
-        }
-        match self.serving.update(&manage, entities, routes).await {
-            Ok(_) | Err(DeployError::Updating(_)) => Ok(()),
-            Err(error) => Err(error_text(&error)),
-        }
-    }
-
-    async fn make(
-        &self,
-        creator: &Principal,
-        request: CreateEndpoint,
-        origin: Origin,
-        grants: &[Grant],
-    ) -> Result<(), String> {
-        let name = request.name.clone();
-        let permit: Permit<MayCreate> =
-            self.catalog.authorize_creator(creator, MayCreate(())).map_err(|denied| denied.to_string())?;
-        self.serving.create(&permit, request, origin).await.map_err(|error| error_text(&error))?;
-        self.permit(creator, &name, grants).await
-    }
-
-    async fn permit(
-        &self,
-        manager: &Principal,
-        name: &brickyard_types::EndpointName,
-        grants: &[Grant],
-    ) -> Result<(), String> {
-        let Some(view) = self.serving.endpoint(name) else { return Err(format!("endpoint {name} is gone")) };
-        let securable = Securable::from(&view.endpoint.reference());
-        let permit = (self.catalog.authorize_creator(manager, ManagePermissions(securable)))
-            .map_err(|denied| denied.to_string())?;
-        self.catalog.set_access(&permit, grants).await.map_err(|error| error.to_string())
     }
 }
 
@@ -447,61 +340,5 @@ fn grantee(principal: &PrincipalRef) -> Grantee {
         PrincipalRef::User(name) => Grantee::User(name.to_string()),
         PrincipalRef::ServicePrincipal(id) => Grantee::ServicePrincipal(id.to_string()),
         PrincipalRef::Group(name) => Grantee::Group(name.to_string()),
-    }
-}
-
-fn entity(config: &ServedEntityConfig) -> Result<ServedEntity, String> {
-    let source = match &config.kind {
-        ServedKind::Model { name, version, python, .. } => {
-            AgentSource::Model { name: name.clone(), version: version.clone(), python: python.clone() }
-        }
-        ServedKind::Url(url) => AgentSource::Url { url: url.clone() },
-        ServedKind::Scripted(script) => AgentSource::Scripted { script: script.clone() },
-    };
-    let declared = match &config.auth_policy {
-        Some(value) => {
-            let parsed: AuthPolicy = serde_json::from_value(value.clone())
-                .map_err(|error| format!("{}.auth_policy: {error}", config.place))?;
-            Some(policy(parsed).map_err(|error| error.message().to_owned())?)
-        }
-        None => None,
-    };
-    let environment = (config.environment_vars.iter())
-        .map(|(name, value)| {
-            let text = match value {
-                EnvironmentValue::Plain(text) => text.clone(),
-                EnvironmentValue::Secret(reference) => reference.to_string(),
-            };
-            (name.clone(), text)
-        })
-        .collect();
-    let workload_size = match config.workload_size.as_deref() {
-        Some("Medium") => WorkloadSize::Medium,
-        Some("Large") => WorkloadSize::Large,
-        _ => WorkloadSize::Small,
-    };
-    Ok(ServedEntity {
-        name: config.name.clone(),
-        source,
-        environment,
-        workload_size,
-        min_concurrency: config.min_provisioned_concurrency,
-        max_concurrency: config.max_provisioned_concurrency,
-        workload_type: config.workload_type.clone(),
-        scale_to_zero: config.scale_to_zero_enabled,
-        policy: declared,
-    })
-}
-
-fn error_text(error: &DeployError) -> String {
-    match error {
-        DeployError::Denied(denied) => denied.to_string(),
-        DeployError::InvalidUserScopes { model, scopes } => scopes.message(model),
-        DeployError::MissingRights(rights) => {
-            let fixes = rights.missing.iter().filter_map(brickyard_serving::Missing::fix).collect::<Vec<_>>();
-            let separator = if fixes.is_empty() { "" } else { " Fix: " };
-            format!("{rights}{separator}{}", fixes.join("; "))
-        }
-        other => other.to_string(),
     }
 }

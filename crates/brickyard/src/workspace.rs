@@ -22,7 +22,7 @@ use brickyard_types::{Clock, EndpointName, Entropy, RequestId, SignedDuration, W
 use crate::accept::Ends;
 use crate::profile::Profile;
 use crate::routes::serving_errors::status_of;
-use crate::seed::SeedsRan;
+use crate::seed::{Owned, SeedsRan};
 
 /// How many requests the ledger remembers.
 const LEDGER: usize = 50_000;
@@ -59,6 +59,8 @@ pub struct WorkspaceOptions {
     pub profile: &'static Profile,
     /// Refuse plain-text credentials in `environment_vars`.
     pub refuse_plaintext_credentials: bool,
+    /// Refuse endpoints that ask for an inference table.
+    pub refuse_inference_tables: bool,
     /// Agents need a scope of their own to ask who their user is.
     pub strict_current_user: bool,
     /// What all running SQL statements may hold in memory together, in bytes.
@@ -120,6 +122,8 @@ pub struct Workspace {
     pub warehouses: Warehouses,
     /// SQL statements that run and have run.
     pub statements: Statements,
+    /// Refuse endpoints that ask for an inference table.
+    pub refuse_inference_tables: bool,
     /// Agents need a scope of their own to ask who their user is.
     pub strict_current_user: bool,
     /// The journal.
@@ -136,6 +140,10 @@ pub struct Workspace {
     pub(crate) awaited: parking_lot::Mutex<Vec<EndpointName>>,
     /// Which files of SQL ran already.
     pub(crate) seeds_ran: Slot<SeedsRan>,
+    /// What the configuration made.
+    pub(crate) owned: Slot<Owned>,
+    /// What the configuration made and names no more, and what is kept all the same.
+    pub(crate) kept: parking_lot::Mutex<Vec<String>>,
     seeded: AtomicBool,
 }
 
@@ -151,6 +159,7 @@ impl Workspace {
         let unity = builder.own::<brickyard_catalog::unity::Unity>();
         let secrets_slot = builder.own::<brickyard_secrets::SecretVault>();
         let seeds_ran = builder.own::<SeedsRan>();
+        let owned = builder.own::<Owned>();
         let warehouses = builder.own::<WarehouseState>();
         let serving_slots = ServingSlots::register(&mut builder, permissions, identity_slots);
         let (store, master) = match &options.storage {
@@ -229,6 +238,8 @@ impl Workspace {
             model_payload_limit: options.profile.model_payload_bytes.value,
             predict_timeout: execution_time,
             load_timeout: Duration::from_secs(600),
+            shrink_after: seconds(options.profile.scale_down_seconds.value),
+            sleep_after: seconds(options.profile.scale_to_zero_seconds.value),
             queue_per_worker: 64,
             max_environment_variables: options.profile.environment_variables.value,
             max_entities: options.profile.served_entities.value,
@@ -269,6 +280,7 @@ impl Workspace {
             sql,
             warehouses,
             statements,
+            refuse_inference_tables: options.refuse_inference_tables,
             strict_current_user: options.strict_current_user,
             store,
             profile: options.profile,
@@ -277,8 +289,15 @@ impl Workspace {
             master,
             awaited: parking_lot::Mutex::default(),
             seeds_ran,
+            owned,
+            kept: parking_lot::Mutex::default(),
             seeded: AtomicBool::new(false),
         }))
+    }
+
+    /// What the configuration made and names no more, and what is kept all the same, with the reason.
+    pub fn kept(&self) -> Vec<String> {
+        self.kept.lock().clone()
     }
 
     /// The configuration is in: `/ready` now depends on the endpoints only.
@@ -334,6 +353,10 @@ fn secret_limits(profile: &Profile) -> SecretLimits {
         secrets_per_scope: profile.secrets_in_scope.value,
         scopes: profile.secret_scopes.value,
     }
+}
+
+fn seconds(count: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// The account that a workspace belongs to: made from its id, so that it is the same at every start.

@@ -62,7 +62,11 @@ async fn harms_only_itself(python: &Path, dir: &Path, words: Words) {
     assert_eq!(stillborn["state"]["ready"], "NOT_READY", "{stillborn}");
     assert_eq!(stillborn["state"]["config_update"], "UPDATE_FAILED", "{stillborn}");
     let reply = kit.invoke("stillborn", &ana, &words.echo).await;
-    assert!(reply.status == 404 && reply.text.contains(words.stillborn.1), "{}", reply.text);
+    assert_eq!(reply.status, 404, "{}", reply.text);
+    // How the process ended is for those who manage the endpoint; a caller reads that there is a log.
+    assert!(reply.text.contains("service logs") && !reply.text.contains(words.stillborn.1), "{}", reply.text);
+    assert!(stillborn["pending_config"].to_string().contains(words.stillborn.1), "{stillborn}");
+    assert!(kit.explain(reply.request_id()).contains(words.stillborn.1));
 
     for death in 0..scale(4, 50) {
         let reply = ask(&words.die).await;

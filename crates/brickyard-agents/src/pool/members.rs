@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use brickyard_types::{Entropy, WorkerId};
+use brickyard_types::{Entropy, Timestamp, WorkerId};
 use parking_lot::Mutex;
 use tokio::process::Child;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::idle::{Idle, Look};
 use super::lease::Lease;
 use super::order::Order;
 use super::{PoolStats, PredictError, StartError, SystemTokens, WorkerSpec};
@@ -51,6 +52,7 @@ struct State {
     /// Workers that somebody else killed before their first answer, since the last answer.
     felled: u32,
     reason: String,
+    unneeded: Idle,
     /// No new requests.
     draining: bool,
     started: u64,
@@ -257,7 +259,7 @@ impl Members {
                         return;
                     }
                     let felled = matches!(error, StartError::Exited { felled: true, .. });
-                    self.note_failure(&mut state, error.to_string(), felled);
+                    self.note_failure(&mut state, error.without_log(), felled);
                     // Others are there: growing can wait for the next request that has to wait.
                     if state.ready() > 0 {
                         state.starting -= 1;
@@ -277,6 +279,8 @@ impl Members {
             }
             while let Some(mut worker) = state.idle.pop() {
                 if worker.control.is_alive() && worker.channel.is_quiet() {
+                    let left = state.idle.len();
+                    state.unneeded.asked(left);
                     let mut lease = Lease::new(worker, Arc::clone(self), &mut state.in_flight);
                     drop(state);
                     lease.begin(order);
@@ -285,6 +289,7 @@ impl Members {
                 // It spoke without being asked, or is about to be buried.
                 worker.control.kill();
             }
+            state.unneeded.asked(0);
             if state.broken() {
                 return Err(PredictError::Unavailable { reason: state.reason.clone() });
             }
@@ -352,6 +357,31 @@ impl Members {
         if !control.answered.swap(true, Ordering::AcqRel) {
             let mut state = self.state.lock();
             (state.failures, state.felled) = (0, 0);
+        }
+    }
+
+    /// Ends workers that nobody needs any more: those that have been idle longest, since the last one that came back is
+    /// the first one lent.
+    pub(super) fn shrink(&self, now: Timestamp) {
+        let mut state = self.state.lock();
+        let look = Look {
+            now,
+            idle: state.idle.len(),
+            ready: state.ready(),
+            busy: state.in_flight > 0 || state.starting > 0 || !state.waiting.is_empty(),
+        };
+        let spare = state.unneeded.spare(look, &self.spec);
+        let ended: Vec<Worker> = state.idle.drain(..spare.min(look.idle)).collect();
+        for worker in &ended {
+            // Whoever is not ready is not replaced when it ends.
+            if let Some(member) = state.members.get_mut(&worker.control.id) {
+                member.ready = false;
+            }
+            worker.control.dismiss();
+        }
+        drop(state);
+        if !ended.is_empty() {
+            tracing::info!(served_entity = %self.spec.served_entity, workers = ended.len(), "idle workers ended");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brickyard_agents::{Answer, PredictError, StartError, SystemTokens};
-use brickyard_types::Secret;
+use brickyard_types::{Secret, SignedDuration, Timestamp};
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -96,6 +96,34 @@ async fn workers_grow_with_the_queue_up_to_the_workload_size() {
         assert_eq!(answer.expect("an answer")["echo"], number);
     }
     assert_eq!(fake.pool.stats().started, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_nobody_needs_end_and_the_next_request_starts_one() {
+    let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+    let fake = start(|spec| {
+        spec.max_workers = 3;
+        spec.sleep_after = Some(SignedDuration::from_mins(30));
+    })
+    .await;
+    let all = futures_util::future::join_all(
+        (0..12).map(|number| fake.ask(json!({"do": "echo", "text": number, "for": 0.3}))),
+    );
+    assert!(all.await.iter().all(Result::is_ok));
+    fake.until("all are idle", |stats| stats.idle == 3).await;
+    fake.pool.shrink(at(0));
+    assert_eq!(fake.echo("one is enough").await, "one is enough");
+    fake.until("it is back", |stats| stats.idle == 3).await;
+    fake.pool.shrink(at(5));
+    fake.until("two are gone", |stats| (stats.ready, stats.ended) == (1, 2)).await;
+    assert_eq!(fake.echo("and that one is left").await, "and that one is left");
+    fake.until("it is back", |stats| stats.idle == 1).await;
+    fake.pool.shrink(at(6));
+    fake.pool.shrink(at(36));
+    fake.until("nobody is left", |stats| (stats.ready, stats.starting, stats.ended) == (0, 0, 3)).await;
+    assert_eq!(fake.echo("awake").await, "awake");
+    let stats = fake.pool.stats();
+    assert_eq!((stats.started, stats.failures), (4, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

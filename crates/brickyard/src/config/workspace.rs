@@ -38,6 +38,8 @@ pub struct WorkspaceConfig {
     pub profile: &'static Profile,
     /// Whether an endpoint with a credential in plain text is refused.
     pub refuse_plaintext_credentials: bool,
+    /// Whether an endpoint that asks for an inference table is refused: there is none here, and nothing would be in it.
+    pub refuse_inference_tables: bool,
     /// Whether an agent needs the scope `iam.current-user:read` to ask who its user is.
     pub strict_current_user: bool,
     /// What all running SQL statements may hold in memory together, in bytes. What needs more goes to disk, if it can.
@@ -62,6 +64,7 @@ impl Default for WorkspaceConfig {
             },
             profile: Profile::newest(),
             refuse_plaintext_credentials: true,
+            refuse_inference_tables: true,
             strict_current_user: false,
             sql_memory: 1 << 30,
         }
@@ -70,13 +73,14 @@ impl Default for WorkspaceConfig {
 
 /// Reads the section; whatever is absent or wrong keeps its default.
 pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "id",
         "host",
         "admins",
         "tokens",
         "profile",
         "refuse_plaintext_credentials",
+        "refuse_inference_tables",
         "strict_current_user",
         "sql_memory",
     ];
@@ -115,6 +119,9 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
     }
     if let Some(flag) = fields.flag("refuse_plaintext_credentials") {
         workspace.refuse_plaintext_credentials = flag;
+    }
+    if let Some(flag) = fields.flag("refuse_inference_tables") {
+        workspace.refuse_inference_tables = flag;
     }
     if let Some(flag) = fields.flag("strict_current_user") {
         workspace.strict_current_user = flag;

@@ -14,6 +14,7 @@ use super::Finding;
 use super::creator::serves;
 use crate::config::{Config, EndpointConfig};
 use crate::run::{temporary_dir, workspace_options};
+use crate::seed::Applied;
 use crate::workspace::{Storage, Workspace};
 
 /// Checks every endpoint of the configuration that serves the model.
@@ -55,9 +56,9 @@ async fn ask(
     let mut options = workspace_options(config, storage, scratch.0.clone());
     options.host = "http://localhost".to_owned();
     let workspace = Workspace::open(options).await.map_err(|error| error.to_string())?;
-    let mut errors = Vec::new();
-    if workspace.seed_rights(config, &mut errors).await.is_none() {
-        let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let mut done = Applied::default();
+    if workspace.seed_rights(config, &mut done).await.is_none() {
+        let reasons: Vec<String> = done.errors.iter().map(ToString::to_string).collect();
         return Err(reasons.join("; "));
     }
     for endpoint in endpoints {

@@ -62,6 +62,10 @@ pub(super) static PROFILE: Profile = Profile {
         1800,
         "docs.databricks.com machine-learning/model-serving/custom-models (a summary)",
     ),
+    scale_down_seconds: fact(
+        300,
+        "docs.databricks.com machine-learning/model-serving/custom-models (a summary): down every five minutes",
+    ),
     access_token_seconds: fact(3600, "docs.databricks.com dev-tools/auth/oauth-m2m: expires_in 3600"),
     user_api_scopes: fact(
         brickyard_catalog::UserScopes::LATEST.allowed,

@@ -5,8 +5,8 @@
 //! so that whoever adds a route sees both.
 
 use super::{
-    brickyard_api, not_emulated, oidc, permissions, scim, secrets, sql_statements, sql_warehouses, token,
-    unity_catalog, well_known,
+    agent_deployments, brickyard_api, not_emulated, oidc, permissions, registered_models, scim, secrets,
+    sql_statements, sql_warehouses, token, unity_catalog, well_known,
 };
 
 /// How much of the real thing stands behind a route.
@@ -45,10 +45,12 @@ pub const ANY_SCOPE: &str = "any";
 
 /// Every table, one line a route file.
 pub static TABLES: &[Table] = &[
+    agent_deployments::FIDELITY,
     brickyard_api::FIDELITY,
     not_emulated::FIDELITY,
     oidc::FIDELITY,
     permissions::FIDELITY,
+    registered_models::FIDELITY,
     scim::FIDELITY,
     secrets::FIDELITY,
     SERVING,

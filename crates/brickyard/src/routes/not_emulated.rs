@@ -56,7 +56,7 @@ pub const FIDELITY: &[(&str, Level, &str)] = &[
 
 macro_rules! here_only {
     ($($id:ident = $name:literal, accepts [$($scope:literal),*], prints $printed:literal;)+) => {
-        $(static $id: ApiFamily = ApiFamily {
+        $(pub(super) static $id: ApiFamily = ApiFamily {
             name: $name,
             routes: &[],
             accepted: &[$($scope),*],

@@ -62,7 +62,7 @@ async fn create(
     StrictJson(body): StrictJson<CreateBody>,
 ) -> Answer {
     let permit: Permit<MayCreate> = access.authorize(MayCreate(()))?;
-    body.beyond.refuse()?;
+    body.beyond.refuse(workspace.refuse_inference_tables)?;
     let config = body.config.ok_or_else(|| ApiError::invalid_parameter("config is required"))?;
     let (entities, routes) = config.read()?;
     let request = CreateEndpoint {
@@ -113,7 +113,8 @@ async fn update_config(
     let view = find(&workspace, &name)?;
     let permit = access.authorize(ManageEndpoint(view.endpoint.reference()))?;
     let (entities, routes) = body.read()?;
-    workspace.serving.update(&permit, entities, routes).await.map_err(|error| refused(&access, &error))?;
+    (workspace.serving.update(&permit, entities, routes, Origin::Api).await)
+        .map_err(|error| refused(&access, &error))?;
     shown(&workspace, &access, &view.endpoint.name)
 }
 
@@ -126,7 +127,9 @@ async fn tags(
     let view = find(&workspace, &name)?;
     let permit = access.authorize(ManageEndpoint(view.endpoint.reference()))?;
     let add = body.add_tags.unwrap_or_default().into_iter().map(Tag::from).collect();
-    let endpoint = (workspace.serving.tag(&permit, add, body.delete_tags.unwrap_or_default()).await)
+    let endpoint = (workspace.serving)
+        .tag(&permit, add, body.delete_tags.unwrap_or_default(), Origin::Api)
+        .await
         .map_err(|error| deploy_error(&error))?;
     Ok(Json(json!({ "tags": endpoint.tags })))
 }
@@ -139,7 +142,8 @@ async fn description(
 ) -> Answer {
     let view = find(&workspace, &name)?;
     let permit = access.authorize(ManageEndpoint(view.endpoint.reference()))?;
-    workspace.serving.describe(&permit, body.description).await.map_err(|error| deploy_error(&error))?;
+    (workspace.serving.describe(&permit, body.description, Origin::Api).await)
+        .map_err(|error| deploy_error(&error))?;
     shown(&workspace, &access, &view.endpoint.name)
 }
 
@@ -186,7 +190,10 @@ async fn build_logs(
     Path((name, served)): Path<(String, String)>,
 ) -> Answer {
     let (view, served) = entity(&workspace, &access, &name, &served)?;
-    let logs = workspace.serving.build_logs(&view.endpoint.name, &served).unwrap_or_default();
+    let logs = workspace.serving.build_logs(&view.endpoint.name, &served);
+    // What was printed before a restart is gone, but for the end of what failed.
+    let kept = || view.endpoint.failure.as_ref().map(|failure| format!("{failure}\n"));
+    let logs = logs.or_else(kept).unwrap_or_default();
     Ok(Json(json!({ "logs": logs })))
 }
 

@@ -53,7 +53,7 @@ fn seen(error: &ServingError, profile: &Profile) -> Seen {
             ApiError::does_not_exist(error.to_string())
         }
         // The SDK tries a 503 again for minutes: right while an endpoint comes up, wrong once it failed.
-        ServingError::NotReady { failed: false, .. } => {
+        ServingError::NotReady { failure: None, .. } => {
             ApiError::unavailable(error.to_string()).retry_after(1)
         }
         ServingError::NotReady { .. } => ApiError::does_not_exist(error.to_string()),

@@ -3,20 +3,17 @@
 use brickyard_catalog::{Grant, Level, ManagePermissions, Securable};
 use brickyard_types::Principal;
 
-use super::{SeedError, at, grantee};
+use super::{Applied, Thing, at, grantee};
 use crate::config::{Config, SqlWarehouseConfig, WarehousePermission};
 use crate::workspace::Workspace;
 
 impl Workspace {
-    pub(super) async fn seed_warehouses(
-        &self,
-        config: &Config,
-        admin: &Principal,
-        errors: &mut Vec<SeedError>,
-    ) {
+    pub(super) async fn seed_warehouses(&self, config: &Config, admin: &Principal, done: &mut Applied) {
         for warehouse in &config.sql_warehouses {
+            let new = self.warehouses.find(&warehouse.id).is_none();
+            done.names(Thing::Warehouse(warehouse.id.to_string()), new);
             if let Err(reason) = self.seed_warehouse(warehouse, admin).await {
-                errors.push(at(format!("sql_warehouses {}", warehouse.id), reason));
+                done.errors.push(at(format!("sql_warehouses {}", warehouse.id), reason));
             }
         }
     }

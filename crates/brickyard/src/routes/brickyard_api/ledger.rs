@@ -9,8 +9,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use brickyard_catalog::AdministerWorkspace;
-use brickyard_ledger::{Decision, Entry, Filter, Method};
-use brickyard_types::{EndpointName, RequestId, Timestamp};
+use brickyard_ledger::{Decision, Entry, Filter, Ledger, Method};
+use brickyard_types::{EndpointName, ErrorCode, RequestId, Timestamp};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
@@ -141,16 +141,35 @@ pub(super) async fn explain(
     admin(&access)?;
     let parsed: Option<RequestId> = id.parse().ok();
     let found = parsed.and_then(|id| workspace.ledger.explain(&id));
-    let explanation = found.ok_or_else(|| {
-        let id: String = id.chars().take(80).collect();
-        ApiError::does_not_exist(format!(
-            "The ledger has no request '{id}': it knows the newest requests since the server began, by their x-request-id"
-        ))
-    })?;
+    let explanation = found.ok_or_else(|| unknown(&workspace.ledger, &id))?;
     Ok(match wants_text(&headers) {
         true => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], explanation.to_string()).into_response(),
         false => Json(explanation).into_response(),
     })
+}
+
+/// Names requests that may be meant. There is nothing about this refusal itself that could be explained.
+fn unknown(ledger: &Ledger, id: &str) -> ApiError {
+    let (near, alike) = ledger.nearest(id, 3);
+    let near: Vec<_> = near.iter().map(|entry| invocation(entry)).collect();
+    let hint = match (near.as_slice(), alike) {
+        ([], _) => "it has no invocations yet".to_owned(),
+        (near, true) => format!("did you mean {}?", near.join(" or ")),
+        (near, false) => format!("the newest invocations are {}", near.join(", ")),
+    };
+    let id: String = id.chars().take(80).collect();
+    let message = format!(
+        "The ledger has no request '{id}': it knows the newest requests since the server began, by their x-request-id; {hint}"
+    );
+    ApiError::of(ErrorCode::ResourceDoesNotExist, message)
+}
+
+/// `0123... (guide, asked by ana@example.com at 2026-08-01T12:00:00Z, 200)`.
+fn invocation(entry: &Entry) -> String {
+    let endpoint = entry.endpoint.as_ref().map_or("no endpoint", |name| name.as_str());
+    let caller = entry.caller.as_ref().map_or("nobody", |caller| &caller.principal().name);
+    let at = entry.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("{} ({endpoint}, asked by {caller} at {at}, {})", entry.request_id, entry.status)
 }
 
 /// True if the client would rather have text than JSON: whichever it names first.

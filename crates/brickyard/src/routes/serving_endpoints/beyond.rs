@@ -36,11 +36,23 @@ pub struct OfEntity {
 }
 
 impl OfEndpoint {
+    /// Without `inference_tables` to be refused, one that is asked for is left out: whoever set
+    /// `workspace.refuse_inference_tables: false` knows.
+    ///
     /// # Errors
     /// 501 with the first field that asks for something.
-    pub fn refuse(&self) -> Result<(), ApiError> {
+    pub fn refuse(&self, inference_tables: bool) -> Result<(), ApiError> {
+        let mut gateway = self.ai_gateway.clone();
+        let fields = gateway.as_mut().and_then(Value::as_object_mut);
+        let table = fields.and_then(|fields| fields.remove("inference_table_config"));
+        if inference_tables && table.as_ref().is_some_and(asks) {
+            return Err(ApiError::not_emulated(
+                "ai_gateway.inference_table_config of a serving endpoint (with workspace.refuse_inference_tables: false \
+                 endpoints are made without it)",
+            ));
+        }
         refuse(&[
-            ("ai_gateway", &self.ai_gateway),
+            ("ai_gateway", &gateway),
             ("rate_limits", &self.rate_limits),
             ("budget_policy_id", &self.budget_policy_id),
             ("email_notifications", &self.email_notifications),
@@ -117,17 +129,32 @@ mod tests {
                 json!({"ai_gateway": null, "rate_limits": [{"calls": 5, "renewal_period": "minute"}]}),
                 Some("rate_limits"),
             ),
+            (
+                json!({"ai_gateway": {"inference_table_config": {"enabled": true}}}),
+                Some("ai_gateway.inference_table_config"),
+            ),
             (json!({"route_optimized": true}), Some("route_optimized")),
             (json!({"email_notifications": {"on_update_failure": ["a@b.c"]}}), Some("email_notifications")),
         ] {
             let fields: OfEndpoint = serde_json::from_value(body.clone()).expect("fields");
-            match (fields.refuse(), refused) {
+            match (fields.refuse(true), refused) {
                 (Ok(()), None) => {}
                 (Err(error), Some(name)) => {
                     assert!(error.status() == 501 && error.message().contains(name), "{body} {error}");
                 }
                 (got, _) => panic!("{body}: {got:?}"),
             }
+        }
+        // What databricks.agents asks for goes, if it is said to; the rest of the gateway does not.
+        for (body, refused) in [
+            (json!({"ai_gateway": {"inference_table_config": {"enabled": true}}}), false),
+            (
+                json!({"ai_gateway": {"inference_table_config": {"enabled": true}, "guardrails": {"input": {"safety": true}}}}),
+                true,
+            ),
+        ] {
+            let fields: OfEndpoint = serde_json::from_value(body.clone()).expect("fields");
+            assert_eq!(fields.refuse(false).is_err(), refused, "{body}");
         }
     }
 }

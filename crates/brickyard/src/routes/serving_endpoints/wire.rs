@@ -1,8 +1,10 @@
 //! What clients read: an endpoint as JSON, and its OpenAPI document.
 
-use brickyard_catalog::Securable;
+use brickyard_catalog::{Level, Securable};
 use brickyard_identity::Caller;
-use brickyard_serving::{AgentSource, DeployedEntity, EndpointView, Origin, VersionedConfig, WorkloadSize};
+use brickyard_serving::{
+    AgentSource, DeployedEntity, EndpointView, Failure, Origin, VersionedConfig, WorkloadSize,
+};
 use brickyard_types::EnvironmentValue;
 use serde_json::{Map, Value, json};
 
@@ -33,10 +35,14 @@ pub fn endpoint(workspace: &Workspace, caller: &Caller, view: &EndpointView) -> 
     };
     let ready = if view.ready { "READY" } else { "NOT_READY" };
     set("state", json!({ "ready": ready, "config_update": config_update }));
+    let level = workspace.catalog.level(caller.principal(), &Securable::from(&endpoint.reference()));
+    // Paths of this machine are for those who may read the logs as well.
+    let manages = level.is_some_and(|level| level.covers(Level::CanManage));
+    let told = |failure| if manages { Failure::cause(failure) } else { failure.reason.as_str() };
     if let Some(config) = &endpoint.active {
         let state = match (&view.reason, view.ready) {
             (_, true) => State::Ready,
-            (Some(reason), false) => State::Failed(reason),
+            (Some(failure), false) => State::Failed(told(failure)),
             (None, false) => State::Creating,
         };
         set("config", versioned(config, state, "config_version"));
@@ -44,11 +50,10 @@ pub fn endpoint(workspace: &Workspace, caller: &Caller, view: &EndpointView) -> 
     if let Some(config) = &endpoint.pending {
         set("pending_config", versioned(config, State::Creating, "config_version"));
     } else if let Some(config) = &endpoint.failed {
-        let reason = endpoint.failure.as_deref().unwrap_or_default();
+        let reason = endpoint.failure.as_ref().map_or("", told);
         set("pending_config", versioned(config, State::Failed(reason), "config_version"));
     }
-    if let Some(level) = workspace.catalog.level(caller.principal(), &Securable::from(&endpoint.reference()))
-    {
+    if let Some(level) = level {
         set("permission_level", json!(level.as_str()));
     }
     if let Some(task) = endpoint.task() {
