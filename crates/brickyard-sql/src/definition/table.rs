@@ -49,6 +49,9 @@ impl Run<'_> {
         let mut columns = self.declared_columns(&create.columns).await?;
         if let Some(like) = &create.like {
             columns = self.columns_like(like)?;
+            if create.clone {
+                self.clonable(like)?;
+            }
         }
         if let Some(location) = &create.location {
             self.may_read_files(&self.session.speaker().asker())?;
@@ -136,6 +139,25 @@ impl Run<'_> {
         self.authorize(unity::SelectTable(Self::target(&object)))?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
         Ok(columns.into_iter().map(|column| Column { mask: None, ..column }).collect())
+    }
+
+    /// A clone holds every row, and has none of the policies: of a table with policies there is none. Databricks has no
+    /// such clones either. Whoever gets here may read the table.
+    fn clonable(&self, name: &NameOrMarker) -> Result<(), SqlError> {
+        let object = self.object(ObjectKind::Table, name)?;
+        let Some(table) = object.table().filter(|table| table.table_kind == TableKind::Managed) else {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which is no managed table",
+                object.full_name
+            )));
+        };
+        if table.row_filter.is_some() || table.columns.iter().any(|column| column.mask.is_some()) {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which has a row filter or a column mask. Write CREATE TABLE .. AS SELECT",
+                object.full_name
+            )));
+        }
+        Ok(())
     }
 
     /// Makes a managed table's folder, with the rows of a plan in it.
