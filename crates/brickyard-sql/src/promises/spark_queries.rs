@@ -136,6 +136,11 @@ const ANSWERS: &[(&str, &[&str], &str)] = &[
         &["2.5"],
         "decimal(22,1)",
     ),
+    (
+        "SELECT CASE WHEN a > 1 THEN 1 ELSE 2.5 END + 1 AS c, count(*) FROM {t} GROUP BY CASE WHEN a > 1 THEN 1 ELSE 2.5 END ORDER BY c",
+        &["2.0|2", "3.5|1"],
+        "decimal(12,1), bigint",
+    ),
     // Views without names for themselves or their columns.
     (
         "SELECT e.col FROM VALUES (array(1, 2)) AS t(a) LATERAL VIEW explode(a) e ORDER BY e.col DESC",

@@ -165,17 +165,25 @@ fn brought(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// An expression whose `CASE`s have their types: the planner takes the first result's type for that of all.
+/// An expression whose `CASE`s have their types: the planner takes the first result's type for that of all. The `CASE`
+/// itself stays as it is, so that `GROUP BY` finds it.
 pub(crate) fn settled(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     if !expr.exists(|inner| Ok(matches!(inner, Expr::Case(_))))? {
         return Ok(expr);
     }
-    let done = expr.transform_up(|inner| match inner {
-        Expr::Case(mut case) => {
-            let changed = one_type(&mut case, schema);
-            Ok(Transformed::new_transformed(Expr::Case(case), changed))
-        }
-        other => Ok(Transformed::no(other)),
+    let done = expr.transform_down(|inner| {
+        let (settled, changed) = match inner {
+            Expr::Cast(cast) if matches!(*cast.expr, Expr::Case(_)) => (Expr::Cast(cast), false),
+            case @ Expr::Case(_) => {
+                let inside = case.map_children(|child| settled(child, schema).map(Transformed::yes))?;
+                match (result_type(&inside.data, schema), type_of(&inside.data, schema)) {
+                    (Some(wanted), Some(first)) if wanted != first => (cast(inside.data, wanted), true),
+                    _ => (inside.data, true),
+                }
+            }
+            other => return Ok(Transformed::no(other)),
+        };
+        Ok(Transformed::new(settled, changed, TreeNodeRecursion::Jump))
     })?;
     Ok(done.data)
 }
@@ -206,17 +214,22 @@ pub(super) fn settled_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(done.data)
 }
 
-/// Casts the results of a `CASE` to the type that holds all of them. Answers whether there was something to cast.
-fn one_type(case: &mut Case, schema: &DFSchema) -> bool {
+/// The type that holds all results of a `CASE`.
+fn result_type(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+    let Expr::Case(case) = expr else { return None };
     let results = case.when_then_expr.iter().map(|(_, then)| then).chain(case.else_expr.as_ref());
     let types: Option<Vec<DataType>> = results.map(|one| type_of(one, schema)).collect();
-    let Some(types) = types else { return false };
-    let Some(wanted) = types.iter().cloned().map(Some).reduce(|a, b| wider(&a?, &b?)).flatten() else {
-        return false;
-    };
+    types?.into_iter().map(Some).reduce(|a, b| wider(&a?, &b?)).flatten()
+}
+
+/// Casts the results of a `CASE` to the type that holds all of them. Answers whether there was something to cast.
+fn one_type(case: &mut Case, schema: &DFSchema) -> bool {
+    let whole = Expr::Case(case.clone());
+    let Some(wanted) = result_type(&whole, schema) else { return false };
     let results = case.when_then_expr.iter_mut().map(|(_, then)| then).chain(case.else_expr.as_mut());
     let mut changed = false;
-    for (one, of) in results.zip(types) {
+    for one in results {
+        let Some(of) = type_of(one, schema) else { continue };
         if of != wanted && !of.is_null() && !(of.is_string() && wanted.is_string()) {
             let result = std::mem::replace(&mut **one, Expr::Literal(ScalarValue::Null, None));
             **one = cast(result, wanted.clone());
