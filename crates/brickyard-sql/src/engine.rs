@@ -13,6 +13,7 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use futures_util::FutureExt;
 
 use crate::error::SqlError;
@@ -155,6 +156,16 @@ impl Sql {
         parameters: &[Parameter],
         traces: &mut Vec<Trace>,
     ) -> Result<Answer, SqlError> {
+        let said;
+        let (statement, parameters) = match statement {
+            Statement::ExecuteImmediate { text, using } => {
+                let (statement, given) =
+                    Run::new(&self.0, session, parameters, traces).immediate(&text, &using)?;
+                said = given;
+                (statement, said.as_slice())
+            }
+            statement => (statement, parameters),
+        };
         let run = Run::new(&self.0, session, parameters, traces);
         let work = crate::deep::deep(run.statement(statement));
         // A panic in there is an error of this statement, and not the end of whoever runs it.
@@ -177,7 +188,12 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     options.execution.time_zone = Some("UTC".to_owned());
     let mut builder =
         SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-    builder = builder.with_analyzer_rule(Arc::new(crate::spark::casts::SparkCasts));
+    // Before DataFusion puts its own casts in, and after it.
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(crate::spark::comparisons::SparkComparisons)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(crate::spark::casts::SparkCasts));
+    builder = builder.with_analyzer_rules(rules);
     let planners = builder.expr_planners().take();
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));
     let mut state = builder.build();

@@ -69,9 +69,10 @@ impl SqlError {
             },
             Self::Condition { sql_state, .. } => sql_state,
             Self::Python(_) => "39000",
-            Self::Engine(error) => match python_function(error) {
-                Some(_) => "39000",
-                None => engine_state(error),
+            Self::Engine(error) => match (python_function(error), condition(error)) {
+                (Some(_), _) => "39000",
+                (_, Some(error)) => error.sql_state(),
+                _ => engine_state(error),
             },
             Self::Cancelled => "HY008",
         }
@@ -94,9 +95,10 @@ impl SqlError {
                 format!("[{condition}] {message} SQLSTATE: {state}")
             }
             Self::Python(error) => error.to_string(),
-            Self::Engine(error) => match python_function(error) {
-                Some(error) => error.to_string(),
-                None => format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error)),
+            Self::Engine(error) => match (python_function(error), condition(error)) {
+                (Some(error), _) => error.to_string(),
+                (_, Some(error)) => error.message(),
+                _ => format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error)),
             },
             Self::Cancelled => "The statement was cancelled.".to_owned(),
         }
@@ -135,6 +137,14 @@ fn unity_condition(error: &UnityError) -> &'static str {
 
 /// What a Python function said while the engine ran it: the engine carries it as somebody else's error.
 fn python_function(error: &DataFusionError) -> Option<&PythonFunctionError> {
+    match error.find_root() {
+        DataFusionError::External(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// What this crate said inside of the engine.
+fn condition(error: &DataFusionError) -> Option<&SqlError> {
     match error.find_root() {
         DataFusionError::External(error) => error.downcast_ref(),
         _ => None,
@@ -198,10 +208,27 @@ fn plain(error: &DataFusionError) -> String {
         },
         other => {
             let text = other.strip_backtrace();
+            if let Some(expression) = text.split("Physical plan does not support logical expression ").nth(1)
+            {
+                return not_decorrelated(expression).to_owned();
+            }
             let end =
                 text.find("\nThis issue was likely caused by a bug in DataFusion").unwrap_or(text.len());
             text[..end].replace("Internal error: ", "").trim_end().to_owned()
         }
+    }
+}
+
+/// A subquery that would have to be run once for each row.
+pub(crate) const CORRELATED: &str = "brickyard does not support a subquery of one value that refers to the query around it \
+     otherwise than by =, or that sorts and limits its rows. Write it as a JOIN with GROUP BY.";
+
+/// A subquery that could not be made a join.
+fn not_decorrelated(expression: &str) -> &'static str {
+    if expression.starts_with("ScalarSubquery") {
+        CORRELATED
+    } else {
+        "brickyard does not support EXISTS and IN (SELECT ..) here. Write them in WHERE, or write a LEFT JOIN."
     }
 }
 

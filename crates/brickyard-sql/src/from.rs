@@ -9,6 +9,7 @@ mod pivot;
 mod sample;
 mod unpivot;
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::error::Result;
@@ -18,6 +19,8 @@ use datafusion::logical_expr::planner::{
 use datafusion::sql::sqlparser::ast::TableFactor;
 
 pub(crate) use generator::{is_generator, outer};
+
+use crate::spark::set_types;
 
 /// Plans them.
 #[derive(Debug)]
@@ -51,10 +54,37 @@ impl RelationPlanner for FromClause {
                 (unpivot::plan(*table, value, &name, columns, null_inclusion.as_ref(), context)?, alias)
             }
             other => match sample::taken(other) {
-                (other, None) => return Ok(RelationPlanning::Original(Box::new(other))),
+                (other, None) => {
+                    let Some(plan) = settled(&other, context)? else {
+                        return Ok(RelationPlanning::Original(Box::new(other)));
+                    };
+                    (plan, None)
+                }
                 (other, Some(sample)) => (sample::plan(other, *sample, context)?, None),
             },
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation { plan, alias })))
     }
+}
+
+thread_local! {
+    /// The relation that is planned now is the one that was just handed on.
+    static HANDED_ON: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A subquery, or what may be a common table expression, with its set operations brought to one type before anything is
+/// planned around it. `None`: there is nothing to do, or it was done.
+fn settled(
+    relation: &TableFactor,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<datafusion::logical_expr::LogicalPlan>> {
+    if HANDED_ON.replace(false)
+        || !matches!(relation, TableFactor::Derived { .. } | TableFactor::Table { .. })
+    {
+        return Ok(None);
+    }
+    HANDED_ON.set(true);
+    let planned = context.plan(relation.clone());
+    HANDED_ON.set(false);
+    set_types::brought_together(planned?).map(Some)
 }

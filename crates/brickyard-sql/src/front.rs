@@ -21,6 +21,7 @@ mod dml;
 mod dropped;
 mod function;
 mod grant;
+mod lateral_view;
 mod lexer;
 mod limits;
 mod policy;
@@ -41,6 +42,7 @@ use std::ops::Range;
 use datafusion::sql::sqlparser::ast;
 
 use self::cursor::read;
+pub(crate) use self::lateral_view::UNNAMED;
 use self::lexer::{Lexer, Tokens};
 pub use self::syntax_error::{ErrorClass, SyntaxError};
 pub use crate::statement::FunctionBody;

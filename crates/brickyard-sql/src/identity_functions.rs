@@ -18,20 +18,18 @@ use datafusion::scalar::ScalarValue;
 
 use crate::session::Current;
 
-/// What the functions are called.
-pub(crate) const NAMES: [&str; 9] = [
-    "current_user",
-    "session_user",
-    "user",
-    "current_catalog",
-    "current_schema",
-    "current_database",
-    "current_metastore",
-    "is_member",
-    "is_account_group_member",
-];
+/// Those that SQL writes without brackets, unless a column is called so.
+pub(crate) const BARE: [&str; 6] =
+    ["current_user", "session_user", "user", "current_catalog", "current_schema", "current_database"];
 
-/// The functions of one statement, named as in [`NAMES`].
+const CALLED: [&str; 3] = ["current_metastore", "is_member", "is_account_group_member"];
+
+/// Whether one of the functions is called so.
+pub(crate) fn is_one(name: &str) -> bool {
+    BARE.contains(&name) || CALLED.contains(&name)
+}
+
+/// The functions of one statement.
 pub(crate) fn of(directory: &Directory, speaker: &Principal, current: &Current) -> Vec<Arc<ScalarUDF>> {
     let name = speaker.name.to_string();
     let system = matches!(speaker.kind, PrincipalKind::SystemServicePrincipal(_));

@@ -36,6 +36,9 @@ const SAFE: &[&str] = &[
     "user",
 ];
 
+/// Those of them that cast what they are given to one type first.
+const ONE_TYPE: &[&str] = &["coalesce", "nullif", "nvl"];
+
 /// True if an expression gives a value for every row of `schema`.
 pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
     let all = |exprs: &[Expr]| exprs.iter().all(|one| cannot_fail(one, schema));
@@ -84,7 +87,15 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
                 cannot_fail(one, schema)
                     && case.when_then_expr.iter().all(|(when, _)| comparable(one, when, schema))
             });
+            // Results of two types are cast to one, as sides are.
+            let results: Vec<&Expr> = case
+                .when_then_expr
+                .iter()
+                .map(|(_, then)| &**then)
+                .chain(case.else_expr.as_deref())
+                .collect();
             plain
+                && alike(results.into_iter(), schema)
                 && case
                     .when_then_expr
                     .iter()
@@ -100,7 +111,8 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
         Expr::ScalarFunction(call) => {
             let safe =
                 SAFE.contains(&call.func.name()) || call.func.name() == "split_part" && counts(&call.args);
-            safe && all(&call.args)
+            let one_type = !ONE_TYPE.contains(&call.func.name()) || alike(call.args.iter(), schema);
+            safe && one_type && all(&call.args)
         }
         Expr::Exists(exists) => plan_cannot_fail(&exists.subquery.subquery, schema),
         Expr::InSubquery(inside) => {
@@ -162,6 +174,13 @@ fn comparable(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
+/// True if all of them are of one type, as far as casts matter.
+fn alike<'a>(mut exprs: impl Iterator<Item = &'a Expr>, schema: &DFSchema) -> bool {
+    let null = |expr: &Expr| type_of(expr, schema) == Some(DataType::Null);
+    let Some(first) = exprs.find(|expr| !null(expr)) else { return true };
+    exprs.all(|one| comparable(first, one, schema))
+}
+
 /// True if every value of a type is one of the other.
 fn widens(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
@@ -182,6 +201,20 @@ mod tests {
     use datafusion::logical_expr::lit;
 
     use super::*;
+
+    #[test]
+    fn values_of_two_types_in_one_place_may_fail() {
+        use datafusion::functions::core::expr_fn::coalesce;
+        use datafusion::logical_expr::Case;
+        let safe = |expr: Expr| cannot_fail(&expr, &DFSchema::empty());
+        let case = |a: Expr, b: Expr| {
+            Expr::Case(Case::new(None, vec![(Box::new(lit(true)), Box::new(a))], Some(Box::new(b))))
+        };
+        assert!(safe(case(lit("a"), lit("b"))) && safe(case(lit(1_i32), lit(ScalarValue::Null))));
+        assert!(!safe(case(lit("a"), lit(1_i32))));
+        assert!(safe(coalesce(vec![lit("a"), lit("b")])));
+        assert!(!safe(coalesce(vec![lit("a"), lit(1_i32)])));
+    }
 
     #[test]
     fn split_part_fails_on_part_zero_only() {

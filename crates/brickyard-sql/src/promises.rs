@@ -14,6 +14,7 @@ mod rights;
 mod section_r;
 mod single_row;
 mod spark;
+mod spark_queries;
 mod time;
 mod workspace;
 

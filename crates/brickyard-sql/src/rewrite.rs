@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::error::SqlError;
 use crate::from::is_generator;
 use crate::session::Parameter;
-use crate::spark::{calls, literals};
+use crate::spark::{calls, literals, tuples};
 
 /// The relation that stands for the n-th table function of a query.
 pub(crate) const TABLE_FUNCTION: &str = "__table_function_";
@@ -95,7 +95,10 @@ impl VisitorMut for Rewrite<'_> {
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<SqlError> {
         clauses::everything(select);
         clauses::wildcards(select);
-        if let Err(error) = clauses::grouping(select).and_then(|()| lateral::gather(select)) {
+        let rewritten = clauses::grouping(select)
+            .and_then(|()| tuples::conditions(select))
+            .and_then(|()| lateral::gather(select));
+        if let Err(error) = rewritten {
             return ControlFlow::Break(error);
         }
         for item in &mut select.projection {

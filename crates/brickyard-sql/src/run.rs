@@ -1,5 +1,6 @@
 //! One statement of one principal: names become objects, objects become permits, permits become relations.
 
+mod immediate;
 pub(crate) mod query;
 mod single_row;
 mod spelling;
@@ -11,6 +12,8 @@ use brickyard_catalog::unity::{Object, ObjectKind, ObjectPath, Target};
 use brickyard_catalog::{Action, Asker, Denied, Permit, Trace, family};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -65,8 +68,11 @@ impl<'a> Run<'a> {
                     match self.plan_query(&query).await {
                         Ok(plan) => break plan,
                         Err(error) => {
-                            let apart = spelling::told_apart(&mut query, &error).ok_or(error)?;
-                            self.spellings.lock().insert(apart.0, apart.1);
+                            let apart = spelling::told_apart(&mut query, &error);
+                            if apart.is_empty() {
+                                return Err(error);
+                            }
+                            self.spellings.lock().extend(apart);
                         }
                     }
                 };
@@ -125,6 +131,8 @@ impl<'a> Run<'a> {
             Statement::Revoke { privileges, kind, name, principal } => {
                 self.change_grants(false, &privileges, kind, name.as_ref(), principal).await
             }
+            // The engine puts what it says in its place.
+            Statement::ExecuteImmediate { .. } => Err(SqlError::unsupported("EXECUTE IMMEDIATE here")),
             Statement::UseCatalog(name) => self.use_catalog(&name),
             Statement::UseSchema(name) => self.use_schema(&name),
             Statement::Set { name, value } => self.set(&name, value.as_deref()),
@@ -199,7 +207,16 @@ impl<'a> Run<'a> {
     /// The rows of a plan, by the road that every plan can take.
     async fn rows_of_any(&self, plan: LogicalPlan) -> Result<Rows, SqlError> {
         let state = self.state();
-        let physical = state.create_physical_plan(&plan).await?;
+        let physical = match state.create_physical_plan(&plan).await {
+            Ok(physical) => physical,
+            // Every name was found before: what is lost now was lost when a subquery should have become a join.
+            Err(error)
+                if matches!(error.find_root(), DataFusionError::SchemaError(..)) && refers_outside(&plan) =>
+            {
+                return Err(SqlError::condition("UNSUPPORTED_FEATURE", "0A000", crate::error::CORRELATED));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let schema = physical.schema();
         // A plan holds its functions itself: a context's own lists of them are for plans that were sent from elsewhere.
         let context = TaskContext::new(
@@ -267,4 +284,14 @@ pub(crate) fn rows_from(schema: SchemaRef, batches: Vec<RecordBatch>) -> Rows {
 /// What a command answers that has no rows.
 pub(crate) fn no_rows() -> Rows {
     rows_from(Arc::new(datafusion::arrow::datatypes::Schema::empty()), Vec::new())
+}
+
+/// Whether a subquery of a plan refers to the query around it.
+fn refers_outside(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    let walked = plan.apply_with_subqueries(|node| {
+        found |= node.contains_outer_reference();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    walked.is_ok() && found
 }

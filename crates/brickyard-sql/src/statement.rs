@@ -162,6 +162,11 @@ pub enum Statement {
         name: Option<NameOrMarker>,
         principal: String,
     },
+    /// `EXECUTE IMMEDIATE text USING value AS name, ..`: the text is a statement of whoever says this.
+    ExecuteImmediate {
+        text: Box<ast::Expr>,
+        using: Vec<(String, ast::Expr)>,
+    },
     UseCatalog(NameOrMarker),
     /// `USE [SCHEMA|DATABASE] [catalog.]schema`.
     UseSchema(NameOrMarker),
@@ -179,10 +184,19 @@ pub enum Statement {
 pub enum Upkeep {
     History,
     Detail,
-    Optimize { zorder: Vec<String> },
-    Vacuum { dry_run: bool },
+    Optimize {
+        zorder: Vec<String>,
+    },
+    Vacuum {
+        dry_run: bool,
+    },
     Analyze,
     Refresh,
+    /// `RESTORE TABLE t TO VERSION AS OF n`, or `TIMESTAMP AS OF ..`.
+    Restore {
+        is_version: bool,
+        at: Box<ast::Expr>,
+    },
 }
 
 /// Where a column stands among the others.
@@ -258,8 +272,10 @@ pub struct CreateTable {
     pub or_replace: bool,
     pub if_not_exists: bool,
     pub columns: Vec<Column>,
-    /// `LIKE t`.
+    /// `LIKE t`, or `DEEP CLONE t`.
     pub like: Option<NameOrMarker>,
+    /// `DEEP CLONE`: the query reads the other table.
+    pub clone: bool,
     /// `AS query`.
     pub source: Option<Box<ast::Query>>,
     /// `USING delta|parquet|csv|json`, lower case.

@@ -8,18 +8,21 @@ use brickyard_catalog::unity::{
     ManageObject, ModifyTable, Object, ObjectKind, SeeObject, SelectTable, TableKind,
 };
 use datafusion::arrow::array::{
-    ArrayRef, Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder, StructArray,
-    TimestampMillisecondArray,
+    Array, ArrayRef, Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder,
+    StructArray, TimestampMillisecondArray,
 };
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, TimeUnit};
+use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlanBuilder;
 use deltalake_core::DeltaTable;
 use serde_json::Value;
 
 use crate::arrow_types::UTC;
 use crate::definition::columns::position;
 use crate::definition::is_of_kind;
-use crate::delta::history::{self, Commit};
+use crate::delta::history::{self, AsOf, Commit};
 use crate::error::SqlError;
 use crate::run::{Rows, Run, no_rows, rows_from};
 use crate::statement::{Kind, NameOrMarker, Upkeep};
@@ -32,6 +35,7 @@ impl Run<'_> {
                 self.authorize(SelectTable(Self::target(&object))).map(drop)?
             }
             Upkeep::Refresh => self.authorize(SeeObject(Self::target(&object))).map(drop)?,
+            Upkeep::Restore { .. } => self.authorize(ModifyTable(Self::target(&object))).map(drop)?,
             Upkeep::Optimize { .. } | Upkeep::Vacuum { .. } | Upkeep::Analyze => {
                 self.authorize(ModifyTable(Self::target(&object)))?;
                 self.authorize(SelectTable(Self::target(&object)))?;
@@ -52,6 +56,10 @@ impl Run<'_> {
             Upkeep::Detail => self.detail(&object).await,
             Upkeep::Optimize { zorder } => self.optimize(&object, &zorder).await,
             Upkeep::Vacuum { dry_run } => self.vacuum(&object, dry_run).await,
+            Upkeep::Restore { is_version, at } => {
+                let at = AsOf::new(is_version, &self.constant(&at)?)?;
+                self.restore(&object, at).await
+            }
         }
     }
 
@@ -157,6 +165,48 @@ impl Run<'_> {
             ("path", Arc::new(StringArray::from(vec![object.full_name.as_ref()]))),
             ("metrics", Arc::new(metrics)),
         ])
+    }
+
+    /// The table's rows as they were, as one more commit. They fulfil what the table says of its rows today, and policies
+    /// stay as they are. Rows that a policy hides would change unseen: then only who manages the table may do it.
+    async fn restore(&self, object: &Object, at: AsOf) -> Result<Rows, SqlError> {
+        let _writer = self.sql.writers.only(object.id).await;
+        let object = self.again(object)?;
+        let Some(detail) = object.table() else {
+            return Err(SqlError::unsupported("RESTORE of what is no table"));
+        };
+        if detail.row_filter.is_some() || detail.columns.iter().any(|column| column.mask.is_some()) {
+            self.may_manage(&object)?;
+        }
+        let required = detail.columns.iter().filter(|column| !column.nullable);
+        let required: Vec<&str> = required.map(|column| column.name.as_str()).collect();
+        if !required.is_empty() || crate::change::check::of(&object).next().is_some() {
+            let then = history::as_of(self.sql, &object, &at).await?;
+            let plan = LogicalPlanBuilder::scan("then", provider_as_source(then), None)?.build()?;
+            let (schema, batches) = self.collect(plan).await?;
+            let rows = concat_batches(&schema, &batches).map_err(DataFusionError::from)?;
+            for name in required {
+                if rows.column_by_name(name).is_some_and(|column| column.null_count() > 0) {
+                    let message = format!("NOT NULL constraint violated for column: {name}.");
+                    return Err(SqlError::condition("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", message));
+                }
+            }
+            self.hold(&object, &detail.columns, &rows).await?;
+        }
+        let table = history::table(self.sql, &object).await?;
+        let done = history::restore(table, &at).await?;
+        let counted = self.may_count(&object);
+        let names = [
+            "table_size_after_restore",
+            "num_of_files_after_restore",
+            "num_removed_files",
+            "num_restored_files",
+        ];
+        let columns = names.into_iter().zip(done).map(|(name, count)| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            (name, Arc::new(Int64Array::from(vec![counted.then_some(count)])) as ArrayRef)
+        });
+        table_of(columns.collect())
     }
 
     async fn vacuum(&self, object: &Object, dry_run: bool) -> Result<Rows, SqlError> {

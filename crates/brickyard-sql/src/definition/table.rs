@@ -1,6 +1,7 @@
 //! `CREATE TABLE`, with or without a query.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use brickyard_catalog::unity::{
     self, Column, Detail, NewObject, Object, ObjectKind, TableDetail, TableKind, UnityError,
@@ -15,7 +16,7 @@ use crate::run::{Rows, Run, no_rows};
 use crate::statement::{CreateTable, NameOrMarker};
 
 impl Run<'_> {
-    pub(crate) async fn create_table(&self, create: CreateTable) -> Result<Rows, SqlError> {
+    pub(crate) async fn create_table(&self, mut create: CreateTable) -> Result<Rows, SqlError> {
         let kind = ObjectKind::Table;
         let path = self.path(kind, &create.name)?;
         let permit = self.may_create(kind, &path)?;
@@ -49,6 +50,14 @@ impl Run<'_> {
         let mut columns = self.declared_columns(&create.columns).await?;
         if let Some(like) = &create.like {
             columns = self.columns_like(like)?;
+            if create.clone {
+                let other = self.clonable(like)?;
+                // Its constraints and its layout are properties, too.
+                for (key, value) in &other.properties {
+                    create.properties.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+                create.comment = other.comment.clone();
+            }
         }
         if let Some(location) = &create.location {
             self.may_read_files(&self.session.speaker().asker())?;
@@ -136,6 +145,25 @@ impl Run<'_> {
         self.authorize(unity::SelectTable(Self::target(&object)))?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
         Ok(columns.into_iter().map(|column| Column { mask: None, ..column }).collect())
+    }
+
+    /// A clone holds every row, and has none of the policies: of a table with policies there is none. Databricks has no
+    /// such clones either. Whoever gets here may read the table.
+    fn clonable(&self, name: &NameOrMarker) -> Result<Arc<Object>, SqlError> {
+        let object = self.object(ObjectKind::Table, name)?;
+        let Some(table) = object.table().filter(|table| table.table_kind == TableKind::Managed) else {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which is no managed table",
+                object.full_name
+            )));
+        };
+        if table.row_filter.is_some() || table.columns.iter().any(|column| column.mask.is_some()) {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which has a row filter or a column mask. Write CREATE TABLE .. AS SELECT",
+                object.full_name
+            )));
+        }
+        Ok(object)
     }
 
     /// Makes a managed table's folder, with the rows of a plan in it.

@@ -147,6 +147,19 @@ pub(crate) async fn optimize(
     ])
 }
 
+/// Goes back to a version, in a commit of its own. Answers how many bytes and files there are now, and how many files went
+/// and came back.
+pub(crate) async fn restore(table: DeltaTable, as_of: &AsOf) -> Result<[u64; 4], SqlError> {
+    let version = version(&table, as_of).await?;
+    let (table, done) = table.restore().with_version_to_restore(version).await.map_err(delta_error)?;
+    let snapshot = table.snapshot().map_err(delta_error)?;
+    let files = snapshot.log_data();
+    let sizes = files.iter().map(|file| u64::try_from(file.size()).unwrap_or(0));
+    let (files, bytes) = sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size));
+    let count = |files| u64::try_from(files).unwrap_or(u64::MAX);
+    Ok([bytes, files, count(done.num_removed_file), count(done.num_restored_file)])
+}
+
 /// Deletes files that no version needs which is younger than the table's retention, a week unless it says otherwise.
 /// Answers which.
 pub(crate) async fn vacuum(table: DeltaTable, dry_run: bool) -> Result<Vec<String>, SqlError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::column::{Columns, columns};
@@ -11,7 +12,7 @@ use super::policy::row_filter;
 use super::properties::key_values;
 use super::query;
 use super::syntax_error::SyntaxError;
-use crate::statement::{Column, CreateTable, Statement};
+use crate::statement::{Column, CreateTable, NameOrMarker, Statement};
 
 /// What follows `TABLE`.
 pub(super) fn create(
@@ -22,13 +23,23 @@ pub(super) fn create(
     let if_not_exists = only_if_absent(cursor, or_replace)?;
     let name = cursor.name_or_marker()?;
     let like = if cursor.eat("LIKE") { Some(cursor.name_or_marker()?) } else { None };
-    if let Some(refused) =
-        ["LIKE", "SHALLOW", "DEEP", "CLONE"].into_iter().find(|word| cursor.is_word(0, word))
-    {
+    if cursor.is_word(0, "SHALLOW") {
         return Err(
-            cursor.unsupported(&format!("CREATE TABLE .. {refused}. Write CREATE TABLE .. AS SELECT"))
+            cursor.unsupported("CREATE TABLE .. SHALLOW CLONE. Write DEEP CLONE, which copies the rows")
         );
     }
+    if cursor.is_word(0, "LIKE") {
+        return Err(cursor.unsupported("a second LIKE of CREATE TABLE"));
+    }
+    let cloned = if like.is_none() && cursor.eat_one_of(&["DEEP CLONE", "CLONE"]).is_some() {
+        Some(clone(cursor)?)
+    } else {
+        None
+    };
+    let (like, source) = match cloned {
+        Some((name, query)) => (Some(name), Some(query)),
+        None => (like, None),
+    };
     let listed = if cursor.at_symbol(&Token::LParen) { columns(cursor)? } else { Columns::default() };
     let Columns { columns, primary_key, foreign_keys } = listed;
     let mut table = CreateTable {
@@ -37,7 +48,8 @@ pub(super) fn create(
         if_not_exists,
         columns,
         like,
-        source: None,
+        clone: source.is_some(),
+        source,
         using: None,
         location: None,
         partitioned_by: Vec::new(),
@@ -53,9 +65,13 @@ pub(super) fn create(
     if table.like.is_some()
         && (!table.columns.is_empty() || table.location.is_some() || table.using.is_some())
     {
-        return Err(cursor.unsupported("columns, USING and LOCATION of CREATE TABLE .. LIKE"));
+        return Err(cursor.unsupported("columns, USING and LOCATION of CREATE TABLE .. LIKE and .. CLONE"));
     }
-    if cursor.eat("AS")
+    if table.clone {
+        if !table.partitioned_by.is_empty() || !table.cluster_by.is_empty() || table.comment.is_some() {
+            return Err(cursor.unsupported("another layout or comment of CREATE TABLE .. CLONE"));
+        }
+    } else if cursor.eat("AS")
         || query::STARTS.iter().any(|word| cursor.is_word(0, word))
         || cursor.at_symbol(&Token::LParen)
     {
@@ -65,6 +81,27 @@ pub(super) fn create(
         return Err(cursor.wrong_because("an EXTERNAL table has a LOCATION"));
     }
     Ok(Statement::CreateTable(Box::new(table)))
+}
+
+/// What follows `CLONE`: a table, perhaps as it was. The rows are those of a query of it.
+fn clone(cursor: &mut Cursor<'_>) -> Result<(NameOrMarker, Box<ast::Query>), SyntaxError> {
+    let name = cursor.name()?;
+    let version = if cursor.eat("VERSION AS OF") {
+        Some(ast::TableVersion::VersionAsOf(cursor.expression()?))
+    } else if cursor.eat("TIMESTAMP AS OF") {
+        Some(ast::TableVersion::TimestampAsOf(cursor.expression()?))
+    } else {
+        None
+    };
+    let mut query = super::parse_query("SELECT * FROM t")?;
+    if let ast::SetExpr::Select(select) = &mut *query.body
+        && let [from] = select.from.as_mut_slice()
+        && let ast::TableFactor::Table { name: table, version: of, .. } = &mut from.relation
+    {
+        *table = name.0.iter().map(|part| ast::Ident::with_quote('`', part)).collect::<Vec<_>>().into();
+        *of = version;
+    }
+    Ok((NameOrMarker::Name(name), Box::new(query)))
 }
 
 /// Reads one clause, if there is one.

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 use super::dialect::Databricks;
 use super::lexer::{Place, Tokens};
 use super::syntax_error::{ErrorClass, SyntaxError, offset};
-use super::{dropped, limits, unnamed};
+use super::{dropped, lateral_view, limits, unnamed};
 use crate::statement::{Name, NameOrMarker};
 
 /// What `sqlparser` counts as a level: brackets, operators on the right, subqueries. The stack grows as needed.
@@ -31,6 +31,8 @@ pub(super) fn read<T>(
     tokens: Tokens,
     reader: impl FnOnce(&mut Cursor<'_>) -> Result<T, SyntaxError>,
 ) -> Result<T, SyntaxError> {
+    let mut tokens = tokens;
+    lateral_view::named(&mut tokens);
     let Tokens { tokens, places } = tokens;
     if let Some(index) = limits::too_complex(&tokens) {
         let start = places.get(index).map_or(0, |place| place.start as usize);

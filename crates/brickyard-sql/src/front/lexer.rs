@@ -18,6 +18,9 @@ use super::syntax_error::{ErrorClass, SyntaxError};
 /// a token and its node in the tree take about 500 bytes.
 const MOST_TOKENS: usize = 2_000_000;
 
+/// The digits of a time behind `name@`.
+const SHORT_TIME: usize = 17;
+
 /// The bytes of one token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -185,6 +188,13 @@ impl<'a> Lexer<'a> {
             '.' if second.is_some_and(|digit| digit.is_ascii_digit()) => return self.number(found),
             first if is_word(first) => {
                 let word = self.word(rest)?;
+                if let Some(version) = word.strip_prefix(['v', 'V']).filter(|rest| is_digits(rest))
+                    && self.behind_at(found, start)
+                {
+                    let number = Token::Number(version.to_owned(), false);
+                    self.as_of(found, "VERSION", number, start, from);
+                    return Ok(());
+                }
                 Token::make_word(word, None)
             }
             '?' => {
@@ -289,6 +299,24 @@ impl<'a> Lexer<'a> {
         Ok(Token::DollarQuotedString(DollarQuotedString { value, tag }))
     }
 
+    /// True behind `name@`, without a space.
+    fn behind_at(&self, found: &Tokens, start: usize) -> bool {
+        let ([.., name, at], [.., before, place]) = (&*found.tokens, &*found.places) else { return false };
+        matches!((&name.token, &at.token), (Token::Word(_), Token::AtSign))
+            && before.end == place.start
+            && place.end as usize == start
+    }
+
+    /// `t@v1` and `t@20240131000000000` are short for `t VERSION AS OF 1` and `t TIMESTAMP AS OF '2024-01-31 ..'`.
+    fn as_of(&self, found: &mut Tokens, what: &str, at: Token, start: usize, from: Location) {
+        found.tokens.pop();
+        found.places.pop();
+        for word in [what, "AS", "OF"] {
+            self.push(found, Token::make_keyword(word), start, from);
+        }
+        self.push(found, at, start, from);
+    }
+
     /// A number with its suffix, or a name that starts with a digit (`2fa`).
     fn number(&mut self, found: &mut Tokens) -> Result<(), SyntaxError> {
         let (start, from, rest) = (self.at, self.location(), self.rest());
@@ -309,6 +337,14 @@ impl<'a> Lexer<'a> {
             scientific = true;
         }
         let number = &rest[..end];
+        if number.len() == SHORT_TIME
+            && self.behind_at(found, start)
+            && let Some(time) = short_time(number)
+        {
+            self.bump_to(start + end);
+            self.as_of(found, "TIMESTAMP", Token::SingleQuotedString(time), start, from);
+            return Ok(());
+        }
         let tail = &rest[end..end + rest[end..].find(|c: char| !is_word(c)).unwrap_or(rest.len() - end)];
         let suffix = match tail.to_ascii_uppercase().as_str() {
             "" => None,
@@ -352,6 +388,20 @@ impl<'a> Lexer<'a> {
         }
         Ok(())
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `yyyyMMddHHmmssSSS` as it is written in full.
+fn short_time(digits: &str) -> Option<String> {
+    if !is_digits(digits) {
+        return None;
+    }
+    let part = |from: usize, to: usize| digits.get(from..to);
+    let (day, hour) = ([part(0, 4)?, part(4, 6)?, part(6, 8)?], [part(8, 10)?, part(10, 12)?, part(12, 14)?]);
+    Some(format!("{} {}.{}", day.join("-"), hour.join(":"), part(14, SHORT_TIME)?))
 }
 
 /// `1.50` is a `DECIMAL 3 2`.

@@ -8,7 +8,7 @@ use super::{alter, create, describe, dml, grant, query, show, upkeep};
 use crate::statement::{Kind, NameOrMarker, Statement};
 
 /// Statements of Databricks that are refused, by their first words.
-const REFUSED: [&str; 40] = [
+const REFUSED: [&str; 38] = [
     "BEGIN",
     "CACHE",
     "CALL",
@@ -20,7 +20,6 @@ const REFUSED: [&str; 40] = [
     "CONVERT TO DELTA",
     "DECLARE",
     "DENY",
-    "EXECUTE IMMEDIATE",
     "FSCK",
     "GENERATE",
     "GET",
@@ -36,7 +35,6 @@ const REFUSED: [&str; 40] = [
     "REMOVE",
     "REORG",
     "REPAIR",
-    "RESTORE",
     "ROLLBACK",
     "SIGNAL",
     "START TRANSACTION",
@@ -84,6 +82,8 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         "VACUUM",
         "ANALYZE TABLE",
         "REFRESH TABLE",
+        "RESTORE",
+        "EXECUTE IMMEDIATE",
     ];
     match cursor.eat_one_of(&heads) {
         Some("EXPLAIN") => explain(cursor),
@@ -106,6 +106,8 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         Some("VACUUM") => upkeep::vacuum(cursor),
         Some("ANALYZE TABLE") => upkeep::analyze(cursor),
         Some("REFRESH TABLE") => upkeep::refresh(cursor),
+        Some("RESTORE") => upkeep::restore(cursor),
+        Some("EXECUTE IMMEDIATE") => execute_immediate(cursor),
         Some("SET") => set(cursor),
         Some("RESET") => reset(cursor),
         _ => Err(cursor.wrong()),
@@ -132,6 +134,28 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
     } else {
         Err(cursor.unsupported("EXPLAIN of a statement without a plan"))
     }
+}
+
+/// What follows `EXECUTE IMMEDIATE`.
+fn execute_immediate(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
+    let text = Box::new(cursor.expression()?);
+    if cursor.is_word(0, "INTO") {
+        return Err(cursor.unsupported("EXECUTE IMMEDIATE .. INTO"));
+    }
+    let value = |cursor: &mut Cursor<'_>| {
+        let value = cursor.expression()?;
+        if !cursor.eat("AS") {
+            return Err(cursor
+                .unsupported("values without a name in EXECUTE IMMEDIATE .. USING. Write 1 AS id, and :id"));
+        }
+        Ok((cursor.identifier()?, value))
+    };
+    let using = match cursor.eat("USING") {
+        true if cursor.at_symbol(&Token::LParen) => cursor.in_brackets(value)?,
+        true => cursor.comma_separated(value)?,
+        false => Vec::new(),
+    };
+    Ok(Statement::ExecuteImmediate { text, using })
 }
 
 /// `IF EXISTS`.

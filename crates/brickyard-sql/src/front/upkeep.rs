@@ -1,4 +1,4 @@
-//! `OPTIMIZE`, `VACUUM`, `ANALYZE TABLE`, `REFRESH TABLE`, `DESCRIBE HISTORY`, `DESCRIBE DETAIL`.
+//! `OPTIMIZE`, `VACUUM`, `ANALYZE TABLE`, `REFRESH TABLE`, `RESTORE`, `DESCRIBE HISTORY`, `DESCRIBE DETAIL`.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -51,6 +51,19 @@ pub(super) fn vacuum(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> 
         );
     }
     Ok(Statement::Upkeep { table, what: Upkeep::Vacuum { dry_run: cursor.eat("DRY RUN") } })
+}
+
+/// What follows `RESTORE`.
+pub(super) fn restore(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
+    cursor.eat("TABLE");
+    let table = cursor.name_or_marker()?;
+    cursor.eat("TO");
+    let is_version = match cursor.eat_one_of(&["VERSION AS OF", "TIMESTAMP AS OF"]) {
+        Some(words) => words.starts_with("VERSION"),
+        None => return Err(cursor.wrong()),
+    };
+    let at = Box::new(cursor.expression()?);
+    Ok(Statement::Upkeep { table, what: Upkeep::Restore { is_version, at } })
 }
 
 /// What follows `ANALYZE TABLE`.

@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::{alias_column, fold_alias, parts, table_alias};
 use crate::error::SqlError;
 use crate::from::{is_generator, outer};
+use crate::front::UNNAMED;
 
 /// What a generator in a list of columns is called as a relation.
 const LISTED: &str = "__generated";
@@ -142,10 +143,10 @@ fn viewed(view: LateralView) -> Result<TableFactor, SqlError> {
         return Err(SqlError::unsupported(format_args!("LATERAL VIEW {}(..)", call.name)));
     }
     let name = if view.outer { outer(&parts(&call.name).concat()) } else { parts(&call.name).concat() };
-    // The parser takes the `AS` of a view without a name for its name.
     let known = parts(&view.lateral_view_name).concat();
-    let mut alias = table_alias(if known.is_empty() || known == "as" { LISTED } else { &known });
-    alias.columns = view.lateral_col_alias.iter().map(|column| alias_column(&column.value)).collect();
+    let mut alias = table_alias(if known == UNNAMED { LISTED } else { &known });
+    let named = view.lateral_col_alias.iter().filter(|column| column.value != UNNAMED);
+    alias.columns = named.map(|column| alias_column(&column.value)).collect();
     fold_alias(&mut alias);
     Ok(function(ObjectName::from(vec![Ident::new(name)]), arguments(call.args)?, Some(alias)))
 }

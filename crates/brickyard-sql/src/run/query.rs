@@ -25,7 +25,7 @@ use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from};
 use crate::session::Current;
-use crate::spark::{calls, clauses, lateral_alias};
+use crate::spark::{calls, clauses, lateral_alias, set_types, struct_wildcard};
 use crate::statement::Statement;
 
 /// How deep views and functions may refer to each other.
@@ -169,6 +169,13 @@ impl Run<'_> {
                     (Err(error), None) => {
                         let bare = bare_name(&error).filter(|name| !called.contains(name));
                         let Some(bare) = bare else {
+                            let wildcard = match &mut tree {
+                                Tree::Query(query) => struct_wildcard::resolved(&mut **query, &error),
+                                Tree::Expression(expr, _) => struct_wildcard::resolved(&mut **expr, &error),
+                            };
+                            if wildcard {
+                                continue;
+                            }
                             let resolved = unknown_name(&error).is_some_and(|name| match &mut tree {
                                 Tree::Query(query) => lateral_alias::resolve(&mut **query, name),
                                 Tree::Expression(..) => false,
@@ -360,7 +367,7 @@ impl<'a> StatementFunctions<'a> {
 
     /// One of them, by its lower-case name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<ScalarUDF>> {
-        if name != crate::http_request::REWRITTEN && !identity_functions::NAMES.contains(&name) {
+        if name != crate::http_request::REWRITTEN && !identity_functions::is_one(name) {
             return None;
         }
         let made = self.made.get_or_init(|| {
@@ -397,7 +404,7 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
 /// The name without brackets that is no column, and may be a call.
 fn bare_name(error: &datafusion::error::DataFusionError) -> Option<&'static str> {
     let unknown = unknown_name(error)?;
-    calls::BARE.into_iter().find(|name| *name == unknown)
+    calls::bare().find(|name| *name == unknown)
 }
 
 /// The name alone that is no column.
@@ -425,7 +432,8 @@ fn plan_once(round: &Round<'_>, tree: &Tree) -> datafusion::error::Result<Planne
     let planner = SqlToRel::new_with_options(round, parser_options());
     match tree {
         Tree::Query(query) => {
-            planner.sql_statement_to_plan(ast::Statement::Query(query.clone())).map(Planned::Query)
+            let plan = planner.sql_statement_to_plan(ast::Statement::Query(query.clone()))?;
+            set_types::brought_together(plan).map(Planned::Query)
         }
         Tree::Expression(expression, schema) => {
             let planned = planner.sql_to_expr((**expression).clone(), schema, &mut PlannerContext::new());

@@ -11,23 +11,30 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
 /// All of them.
-pub(crate) fn all() -> [AggregateUDF; 3] {
-    [("skewness", Which::Skewness), ("kurtosis", Which::Kurtosis), ("mode", Which::Mode)].map(
-        |(name, which)| {
-            let signature = match which {
-                Which::Mode => Signature::any(1, Volatility::Immutable),
-                _ => Signature::uniform(1, vec![DataType::Float64], Volatility::Immutable),
-            };
-            AggregateUDF::from(Own { name, which, signature })
-        },
-    )
+pub(crate) fn all() -> [AggregateUDF; 4] {
+    [
+        ("skewness", Which::Skewness),
+        ("kurtosis", Which::Kurtosis),
+        ("mode", Which::Mode),
+        ("mode_last", Which::ModeLast),
+    ]
+    .map(|(name, which)| {
+        let signature = match which {
+            Which::Mode | Which::ModeLast => Signature::any(1, Volatility::Immutable),
+            _ => Signature::uniform(1, vec![DataType::Float64], Volatility::Immutable),
+        };
+        AggregateUDF::from(Own { name, which, signature })
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Which {
     Skewness,
     Kurtosis,
+    /// Of several, the smallest.
     Mode,
+    /// Of several, the largest.
+    ModeLast,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -48,7 +55,7 @@ impl AggregateUDFImpl for Own {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         Ok(match self.which {
-            Which::Mode => types[0].clone(),
+            Which::Mode | Which::ModeLast => types[0].clone(),
             _ => DataType::Float64,
         })
     }
@@ -58,9 +65,12 @@ impl AggregateUDFImpl for Own {
             return Err(DataFusionError::NotImplemented(format!("{} of DISTINCT values", self.name)));
         }
         Ok(match self.which {
-            Which::Mode => {
-                Box::new(Mode { counts: HashMap::new(), bytes: 0, of: args.return_field.data_type().clone() })
-            }
+            which @ (Which::Mode | Which::ModeLast) => Box::new(Mode {
+                counts: HashMap::new(),
+                bytes: 0,
+                of: args.return_field.data_type().clone(),
+                last: which == Which::ModeLast,
+            }),
             which => Box::new(Moments { which, n: 0.0, mean: 0.0, m: [0.0; 3] }),
         })
     }
@@ -69,7 +79,7 @@ impl AggregateUDFImpl for Own {
         let field =
             |name: &str, data_type| Arc::new(Field::new(format!("{}[{name}]", args.name), data_type, true));
         Ok(match self.which {
-            Which::Mode => {
+            Which::Mode | Which::ModeLast => {
                 let list = |of: DataType| DataType::List(Arc::new(Field::new_list_field(of, true)));
                 let value = args.return_field.data_type().clone();
                 vec![field("values", list(value)), field("counts", list(DataType::Int64))]
@@ -148,12 +158,13 @@ impl Accumulator for Moments {
     }
 }
 
-/// The value that is there most often; of several, the smallest.
+/// The value that is there most often; of several, the smallest, or the largest.
 #[derive(Debug)]
 struct Mode {
     counts: HashMap<ScalarValue, i64>,
     bytes: usize,
     of: DataType,
+    last: bool,
 }
 
 impl Mode {
@@ -204,7 +215,8 @@ impl Accumulator for Mode {
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let best = self.counts.iter().max_by(|(a, x), (b, y)| {
-            x.cmp(y).then_with(|| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal))
+            let order = b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal);
+            x.cmp(y).then(if self.last { order.reverse() } else { order })
         });
         match best {
             Some((value, _)) => Ok(value.clone()),

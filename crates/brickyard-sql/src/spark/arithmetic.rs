@@ -8,12 +8,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array};
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type, i256};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type, i256};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use datafusion::physical_expr_common::datum::apply;
 
@@ -59,20 +60,21 @@ pub(super) fn decimal(op: Op, (p1, s1): (u8, i8), (p2, s2): (u8, i8)) -> DataTyp
 
 /// The decimal that a number is beside another decimal: a literal is as narrow as it is written.
 pub(super) fn as_decimal(expr: &Expr, data_type: &DataType) -> Option<(u8, i8)> {
-    if let Expr::Literal(value, _) = expr {
-        let whole = match value {
-            ScalarValue::Int32(Some(n)) => Some(i64::from(*n)),
-            ScalarValue::Int64(Some(n)) => Some(*n),
-            _ => None,
-        };
-        if let Some(whole) = whole {
-            return Some((u8::try_from(whole.unsigned_abs().to_string().len()).ok()?, 0));
-        }
-    }
-    of_type(data_type)
+    let literal = if let Expr::Literal(value, _) = expr { Some(value) } else { None };
+    narrow(literal, data_type)
 }
 
-fn of_type(data_type: &DataType) -> Option<(u8, i8)> {
+fn narrow(literal: Option<&ScalarValue>, data_type: &DataType) -> Option<(u8, i8)> {
+    let whole = match literal {
+        Some(ScalarValue::Int32(Some(n))) => i64::from(*n),
+        Some(ScalarValue::Int64(Some(n))) => *n,
+        _ => return decimal_digits(data_type),
+    };
+    Some((u8::try_from(whole.unsigned_abs().to_string().len()).ok()?, 0))
+}
+
+/// The digits of a number as a decimal: how many, and how many of them behind the point.
+pub(super) fn decimal_digits(data_type: &DataType) -> Option<(u8, i8)> {
     match data_type {
         DataType::Int8 => Some((3, 0)),
         DataType::Int16 => Some((5, 0)),
@@ -210,7 +212,7 @@ impl ScalarUDFImpl for Arithmetic {
         {
             Some(DataType::Date32)
         } else {
-            match (of_type(left), of_type(right)) {
+            match (decimal_digits(left), decimal_digits(right)) {
                 (Some(a), Some(b)) => Some(decimal(self.op, a, b)),
                 (Some(a), None) if right.is_null() => Some(decimal(self.op, a, a)),
                 (None, Some(b)) if left.is_null() => Some(decimal(self.op, b, b)),
@@ -218,6 +220,18 @@ impl ScalarUDFImpl for Arithmetic {
             }
         };
         known.ok_or_else(|| DataFusionError::Plan(format!("{} does not take {left} and {right}", self.name)))
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let narrow = |at: usize| narrow(args.scalar_arguments.get(at).copied().flatten(), types.get(at)?);
+        // A whole number that is written beside a decimal is as narrow as it is written.
+        let beside = types.iter().any(is_decimal);
+        let returns = match (self.returns.is_none() && beside, narrow(0), narrow(1)) {
+            (true, Some(left), Some(right)) => decimal(self.op, left, right),
+            _ => self.return_type(&types)?,
+        };
+        Ok(Arc::new(Field::new(self.name, returns, true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -257,7 +271,7 @@ impl Arithmetic {
 
     fn decimals(&self, left: &ArrayRef, right: &ArrayRef, to: (u8, i8)) -> Result<ArrayRef> {
         let of = |array: &ArrayRef| -> Result<(Decimal128Array, i8)> {
-            let Some((precision, scale)) = of_type(array.data_type()) else {
+            let Some((precision, scale)) = decimal_digits(array.data_type()) else {
                 return Ok((
                     brought(array, &DataType::Decimal128(to.0, to.1))?
                         .as_primitive::<Decimal128Type>()

@@ -5,19 +5,19 @@
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, DuplicateTreatment,
-    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, OrderByExpr, OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo,
-    UnaryOperator, Value,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, SetExpr,
+    SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
 };
 
-use super::{datetime_pattern, json_path, shorthand};
+use super::{datetime_pattern, intervals, json_path, shorthand, tuples};
 use crate::error::SqlError;
+use crate::identity_functions;
 
 /// The same function under another name.
-const RENAMED: [(&str, &str); 31] = [
+const RENAMED: [(&str, &str); 29] = [
     ("any", "bool_or"),
     ("array_remove", "array_remove_all"),
-    ("approx_percentile", "approx_percentile_cont"),
     ("approx_count_distinct", "approx_distinct"),
     ("endswith", "ends_with"),
     ("every", "bool_and"),
@@ -32,8 +32,7 @@ const RENAMED: [(&str, &str); 31] = [
     ("lcase", "lower"),
     ("len", "length"),
     ("listagg", "string_agg"),
-    ("percentile", "percentile_cont"),
-    ("percentile_approx", "approx_percentile_cont"),
+    ("percentile_approx", "approx_percentile"),
     ("regexp", "regexp_like"),
     ("reduce", "aggregate"),
     ("sequence", "sequence_of"),
@@ -64,17 +63,9 @@ const FIELDS: [(&str, &str); 11] = [
 ];
 
 /// The names that SQL writes without brackets, unless a column is called so.
-pub(crate) const BARE: [&str; 9] = [
-    "current_user",
-    "session_user",
-    "user",
-    "current_catalog",
-    "current_schema",
-    "current_database",
-    "current_date",
-    "current_timestamp",
-    "now",
-];
+pub(crate) fn bare() -> impl Iterator<Item = &'static str> {
+    identity_functions::BARE.into_iter().chain(["current_date", "current_timestamp", "now"])
+}
 
 /// Rewrites one node, before what is in it is looked at.
 pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
@@ -96,6 +87,16 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
         }
         Expr::Struct { values, fields } if fields.is_empty() && !values.is_empty() => {
             *expr = shorthand::named_struct(values)?;
+        }
+        Expr::InList { .. } | Expr::InSubquery { .. } => {
+            if let Some(replaced) = tuples::value(expr)? {
+                *expr = replaced;
+            }
+        }
+        Expr::Interval(interval) => {
+            if let Some(replaced) = intervals::composite(interval)? {
+                *expr = replaced;
+            }
         }
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
             *expr = function("bitwise_not", vec![(**of).clone()]);
@@ -208,7 +209,7 @@ fn name_of(function: &Function) -> Option<String> {
 }
 
 /// The arguments, if there is nothing else in the brackets.
-fn plain(function: &Function) -> Option<Vec<Expr>> {
+pub(super) fn plain(function: &Function) -> Option<Vec<Expr>> {
     let FunctionArguments::List(list) = &function.args else { return None };
     if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
         return None;
@@ -223,6 +224,9 @@ fn plain(function: &Function) -> Option<Vec<Expr>> {
 
 fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
     let Some(name) = name_of(function) else { return Ok(None) };
+    if matches!(name.as_str(), "listagg" | "string_agg") {
+        joined_texts(function)?;
+    }
     let Some(args) = plain(function) else {
         if name == "count" {
             count_distinct(function);
@@ -230,6 +234,12 @@ fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         rename(function, &name);
         return Ok(None);
     };
+    if let ("transform" | "filter", [_, Expr::Lambda(lambda)]) = (name.as_str(), args.as_slice())
+        && lambda.params.iter().count() == 2
+    {
+        function.name = named(&format!("{name}_indexed"));
+        return Ok(None);
+    }
     if let Some(replaced) = aggregate(function, &name, &args)? {
         return Ok(replaced);
     }
@@ -247,6 +257,24 @@ fn call(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         )));
     }
     Ok(Some(replaced))
+}
+
+/// `listagg(x, ', ') WITHIN GROUP (ORDER BY y)` is `string_agg(x, ', ' ORDER BY y)`. Without a text between them there is
+/// none.
+fn joined_texts(function: &mut Function) -> Result<(), SqlError> {
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+    if let [of] = list.args.as_slice() {
+        list.args = vec![of.clone(), FunctionArg::Unnamed(FunctionArgExpr::Expr(text("")))];
+    }
+    let order = std::mem::take(&mut function.within_group);
+    if order.is_empty() {
+        return Ok(());
+    }
+    if function.over.is_some() || !list.clauses.is_empty() {
+        return Err(SqlError::unsupported("WITHIN GROUP beside OVER or another ORDER BY"));
+    }
+    list.clauses.push(FunctionArgumentClause::OrderBy(order));
+    Ok(())
 }
 
 /// `count(DISTINCT a, b)` counts pairs in which both are known.
@@ -298,8 +326,7 @@ fn aggregate(function: &mut Function, name: &str, args: &[Expr]) -> Result<Optio
                     options: OrderByOptions { asc: Some(name == "min_by"), nulls_first: None },
                     with_fill: None,
                 };
-                use datafusion::sql::sqlparser::ast::FunctionArgumentClause as Clause;
-                list.clauses.push(Clause::OrderBy(vec![order]));
+                list.clauses.push(FunctionArgumentClause::OrderBy(vec![order]));
             }
         }
         // It is `collect_list`: NULLs are not in it.
@@ -319,6 +346,18 @@ fn aggregate(function: &mut Function, name: &str, args: &[Expr]) -> Result<Optio
             let known = known.reduce(|left, right| binary(left, BinaryOperator::And, right));
             let Some(known) = known else { return Ok(None) };
             function.args = list(vec![case(vec![(known, number("1"))], None)]);
+        }
+        ("median", [of]) => {
+            (function.name, function.args) = (named("percentile"), list(vec![of.clone(), number("0.5")]));
+        }
+        // `mode(x)`, of several the first.
+        ("mode", []) if !function.within_group.is_empty() => {
+            let [order] = function.within_group.as_slice() else {
+                return Err(SqlError::unsupported("mode of more than one column"));
+            };
+            let first = if order.options.asc == Some(false) { "mode_last" } else { "mode" };
+            (function.name, function.args) = (named(first), list(vec![order.expr.clone()]));
+            function.within_group.clear();
         }
         ("try_avg", [of]) => (function.name, function.args) = (named("avg"), list(vec![of.clone()])),
         ("approx_count_distinct", [_]) => {

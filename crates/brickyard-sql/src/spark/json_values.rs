@@ -12,12 +12,13 @@ use datafusion::arrow::datatypes::{DataType, Fields};
 use datafusion::error::{DataFusionError, Result};
 use serde_json::Value as Json;
 
+use super::json_options::Formats;
 use super::moment_text;
 use crate::arrow_types::{stored, to_sql};
 use crate::statements::json_text;
 
-/// Appends a value. A field of a struct that is NULL is left out.
-pub(super) fn write(out: &mut String, array: &dyn Array, row: usize) {
+/// Appends a value. A field of a struct that is NULL is left out, unless the formats say otherwise.
+pub(super) fn write(out: &mut String, array: &dyn Array, row: usize, formats: &Formats) {
     if array.is_null(row) || array.data_type().is_null() {
         return out.push_str("null");
     }
@@ -29,7 +30,7 @@ pub(super) fn write(out: &mut String, array: &dyn Array, row: usize) {
                 if at > 0 {
                     out.push(',');
                 }
-                write(out, &items, at);
+                write(out, &items, at, formats);
             }
             out.push(']');
         }
@@ -37,7 +38,7 @@ pub(super) fn write(out: &mut String, array: &dyn Array, row: usize) {
             out.push('{');
             let mut first = true;
             for (field, column) in fields.iter().zip(array.as_struct().columns()) {
-                if column.is_null(row) || column.data_type().is_null() {
+                if !formats.nulls && (column.is_null(row) || column.data_type().is_null()) {
                     continue;
                 }
                 if !std::mem::take(&mut first) {
@@ -45,7 +46,7 @@ pub(super) fn write(out: &mut String, array: &dyn Array, row: usize) {
                 }
                 json_text::quote(out, field.name());
                 out.push(':');
-                write(out, column, row);
+                write(out, column, row, formats);
             }
             out.push('}');
         }
@@ -57,14 +58,18 @@ pub(super) fn write(out: &mut String, array: &dyn Array, row: usize) {
                     out.push(',');
                 }
                 let mut key = String::new();
-                write(&mut key, entries.column(0), at);
+                write(&mut key, entries.column(0), at, formats);
                 let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(&key);
                 out.push('"');
                 out.push_str(key);
                 out.push_str("\":");
-                write(out, entries.column(1), at);
+                write(out, entries.column(1), at, formats);
             }
             out.push('}');
+        }
+        of if formats.of(of).is_some() => {
+            let written = formats.of(of).and_then(|format| format.write(array, row));
+            json_text::quote(out, &written.unwrap_or_default());
         }
         other => {
             // Every other type has the one form that answers have.
@@ -110,17 +115,22 @@ pub(super) fn schema_of(json: &Json) -> String {
 
 /// A column of a type, from one document a row. `None` is NULL; what does not have the type is NULL too, except that the
 /// outermost struct is there and its fields are NULL.
-pub(super) fn column(values: &[Option<Json>], data_type: &DataType) -> Result<ArrayRef> {
+pub(super) fn column(values: &[Option<Json>], data_type: &DataType, formats: &Formats) -> Result<ArrayRef> {
     if let DataType::Struct(fields) = data_type {
         let nulls = NullBuffer::from_iter(values.iter().map(Option::is_some));
         let values: Vec<Option<&Json>> = values.iter().map(Option::as_ref).collect();
-        return structs(&values, fields, nulls);
+        return structs(&values, fields, nulls, formats);
     }
     let values: Vec<Option<&Json>> = values.iter().map(Option::as_ref).collect();
-    of(&values, data_type)
+    of(&values, data_type, formats)
 }
 
-fn structs(values: &[Option<&Json>], fields: &Fields, nulls: NullBuffer) -> Result<ArrayRef> {
+fn structs(
+    values: &[Option<&Json>],
+    fields: &Fields,
+    nulls: NullBuffer,
+    formats: &Formats,
+) -> Result<ArrayRef> {
     if fields.is_empty() {
         return Ok(Arc::new(StructArray::new_empty_fields(values.len(), Some(nulls))));
     }
@@ -129,19 +139,19 @@ fn structs(values: &[Option<&Json>], fields: &Fields, nulls: NullBuffer) -> Resu
     for field in fields {
         let inner: Vec<Option<&Json>> =
             values.iter().map(|value| value.and_then(|value| value.get(field.name()))).collect();
-        columns.push(of(&inner, field.data_type())?);
+        columns.push(of(&inner, field.data_type(), formats)?);
         nullable.push(field.as_ref().clone().with_nullable(true));
     }
     Ok(Arc::new(StructArray::try_new(Fields::from(nullable), columns, Some(nulls))?))
 }
 
-fn of(values: &[Option<&Json>], data_type: &DataType) -> Result<ArrayRef> {
+fn of(values: &[Option<&Json>], data_type: &DataType, formats: &Formats) -> Result<ArrayRef> {
     match data_type {
         DataType::Struct(fields) => {
             let nulls = NullBuffer::from_iter(
                 values.iter().map(|value| value.is_some_and(serde_json::Value::is_object)),
             );
-            structs(values, fields, nulls)
+            structs(values, fields, nulls, formats)
         }
         DataType::List(field) => {
             let mut inner = Vec::new();
@@ -153,7 +163,7 @@ fn of(values: &[Option<&Json>], data_type: &DataType) -> Result<ArrayRef> {
                 })
                 .collect();
             let nulls = NullBuffer::from_iter(values.iter().map(|value| value.is_some_and(Json::is_array)));
-            let items = of(&inner, field.data_type())?;
+            let items = of(&inner, field.data_type(), formats)?;
             let offsets = OffsetBuffer::from_lengths(lengths);
             Ok(Arc::new(ListArray::try_new(Arc::clone(field), offsets, items, Some(nulls))?))
         }
@@ -175,8 +185,11 @@ fn of(values: &[Option<&Json>], data_type: &DataType) -> Result<ArrayRef> {
             let nulls = NullBuffer::from_iter(values.iter().map(|value| value.is_some_and(Json::is_object)));
             let keys: ArrayRef = Arc::new(StringArray::from(keys));
             let keys = cast_with_options(&keys, fields[0].data_type(), &lenient())?;
-            let pairs =
-                StructArray::try_new(fields.clone(), vec![keys, of(&inner, fields[1].data_type())?], None)?;
+            let pairs = StructArray::try_new(
+                fields.clone(),
+                vec![keys, of(&inner, fields[1].data_type(), formats)?],
+                None,
+            )?;
             let offsets = OffsetBuffer::from_lengths(lengths);
             Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, Some(nulls), *sorted)?))
         }
@@ -194,7 +207,10 @@ fn of(values: &[Option<&Json>], data_type: &DataType) -> Result<ArrayRef> {
         }
         DataType::Date32 | DataType::Timestamp(..) => {
             let texts: StringArray = values.iter().map(|value| value.and_then(Json::as_str)).collect();
-            moment_text::parsed(&texts, data_type, true)
+            match formats.of(data_type) {
+                Some(format) => format.parsed(&texts, data_type),
+                None => moment_text::parsed(&texts, data_type, true),
+            }
         }
         other if other.is_numeric() => {
             let texts = values.iter().map(|value| match value {

@@ -46,6 +46,18 @@ pub(super) struct Made {
     pub body: fn(&Given<'_>) -> Result<ArrayRef>,
 }
 
+impl Made {
+    /// A function that takes just these arguments.
+    pub const fn new(
+        name: &'static str,
+        takes: &'static [Takes],
+        returns: fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>,
+        body: fn(&Given<'_>) -> Result<ArrayRef>,
+    ) -> Self {
+        Self { name, takes, least: takes.len(), more: false, returns, body }
+    }
+}
+
 /// The arguments of a call, as columns of the same length.
 pub(super) struct Given<'a> {
     pub columns: Vec<ArrayRef>,
@@ -127,7 +139,10 @@ pub(crate) fn one(name: &str) -> ScalarUDF {
 }
 
 fn every() -> impl Iterator<Item = &'static Made> {
-    [texts::ALL, numbers::ALL, moments::ALL, arrays::ALL, json::ALL, hashing::ALL].into_iter().flatten()
+    let of_intervals = super::intervals::ALL;
+    [texts::ALL, numbers::ALL, moments::ALL, arrays::ALL, json::ALL, hashing::ALL, of_intervals]
+        .into_iter()
+        .flatten()
 }
 
 fn function(made: &'static Made) -> ScalarUDF {

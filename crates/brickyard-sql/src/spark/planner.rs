@@ -19,16 +19,53 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::arithmetic::{Op, checked, is_decimal, of_decimals, type_of};
+use super::comparisons::{compared, settled};
+use super::intervals::is_interval;
+use super::wider::beside_text;
+use crate::error::SqlError;
 
 /// Spark's reading of operators.
 #[derive(Debug)]
 pub(crate) struct SparkOperators {
     /// What a subscript of an array is.
     items: ScalarUDF,
+    /// An interval times a number, and divided by one.
+    scaled: [ScalarUDF; 2],
 }
 
 impl ExprPlanner for SparkOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let arithmetical = matches!(
+            expr.op,
+            BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo
+                | BinaryOperator::MyIntegerDivide
+        );
+        let RawBinaryExpr { op, mut left, mut right } = expr;
+        if !arithmetical {
+            let compares = matches!(
+                op,
+                BinaryOperator::Eq
+                    | BinaryOperator::NotEq
+                    | BinaryOperator::Lt
+                    | BinaryOperator::LtEq
+                    | BinaryOperator::Gt
+                    | BinaryOperator::GtEq
+                    | BinaryOperator::Spaceship
+            );
+            if compares {
+                compared(&mut left, &mut right, schema)?;
+            }
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        }
+        let expr = RawBinaryExpr { op, left: settled(left, schema)?, right: settled(right, schema)? };
+        let expr = match self.scaled(expr, schema) {
+            PlannerResult::Original(expr) => expr,
+            planned => return Ok(planned),
+        };
         let divides = match expr.op {
             BinaryOperator::Divide => false,
             BinaryOperator::MyIntegerDivide => true,
@@ -43,6 +80,7 @@ impl ExprPlanner for SparkOperators {
         let (Ok(left), Ok(right)) = (type_of(&expr.left, schema), type_of(&expr.right, schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
+        let (expr, left, right) = numbers(expr, left, right);
         let whole = |of: &DataType| of.is_integer() || of.is_null();
         let approximate = |of: &DataType| whole(of) || of.is_floating() || of.is_string();
         let divided = if divides && whole(&left) && whole(&right) {
@@ -120,19 +158,46 @@ impl ExprPlanner for SparkOperators {
     }
 }
 
+impl SparkOperators {
+    /// An interval times a number, a number times an interval, an interval divided by a number.
+    fn scaled(&self, expr: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+        let divides = match expr.op {
+            BinaryOperator::Multiply => false,
+            BinaryOperator::Divide => true,
+            _ => return PlannerResult::Original(expr),
+        };
+        let (Ok(left), Ok(right)) = (type_of(&expr.left, schema), type_of(&expr.right, schema)) else {
+            return PlannerResult::Original(expr);
+        };
+        let factor = |of: &DataType| of.is_numeric() || of.is_string() || of.is_null();
+        let RawBinaryExpr { op, left: a, right: b } = expr;
+        if is_interval(&left) && factor(&right) {
+            PlannerResult::Planned(self.scaled[usize::from(divides)].call(vec![a, b]))
+        } else if is_interval(&right) && factor(&left) && !divides {
+            PlannerResult::Planned(self.scaled[0].call(vec![b, a]))
+        } else {
+            PlannerResult::Original(RawBinaryExpr { op, left: a, right: b })
+        }
+    }
+}
+
 /// A text beside a number is a number. What does not fit is an error: DataFusion's own arithmetic would go round.
 fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
     let (Ok(left), Ok(right)) = (type_of(&expr.left, schema), type_of(&expr.right, schema)) else {
         return Ok(PlannerResult::Original(expr));
     };
-    let beside = |number: &DataType| if number.is_integer() { DataType::Int64 } else { DataType::Float64 };
-    let RawBinaryExpr { op, left: a, right: b } = expr;
-    if left.is_string() && right.is_numeric() {
-        return Ok(PlannerResult::Original(RawBinaryExpr { op, left: cast(a, beside(&right)), right: b }));
+    if left.is_string() && right.is_string() {
+        let error = SqlError::condition(
+            "DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE",
+            "42K09",
+            format!(
+                "{} of two STRINGs: it takes numbers or intervals. Cast them, or write || to join them.",
+                expr.op
+            ),
+        );
+        return Err(DataFusionError::External(Box::new(error)));
     }
-    if right.is_string() && left.is_numeric() {
-        return Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: cast(b, beside(&left)) }));
-    }
+    let (RawBinaryExpr { op, left: a, right: b }, left, right) = numbers(expr, left, right);
     let op_here = match op {
         BinaryOperator::Plus => Op::Add,
         BinaryOperator::Minus => Op::Subtract,
@@ -153,6 +218,26 @@ fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<Ra
         return Ok(PlannerResult::Planned(planned));
     }
     Ok(PlannerResult::Original(RawBinaryExpr { op, left: a, right: b }))
+}
+
+/// A text beside a number, read as that number is.
+fn numbers(
+    mut expr: RawBinaryExpr,
+    mut left: DataType,
+    mut right: DataType,
+) -> (RawBinaryExpr, DataType, DataType) {
+    if left.is_string()
+        && right.is_numeric()
+        && let Some(wanted) = beside_text(&right)
+    {
+        (expr.left, left) = (cast(expr.left, wanted.clone()), wanted);
+    } else if right.is_string()
+        && left.is_numeric()
+        && let Some(wanted) = beside_text(&left)
+    {
+        (expr.right, right) = (cast(expr.right, wanted.clone()), wanted);
+    }
+    (expr, left, right)
 }
 
 /// Days and instants: their difference is an interval, and hours make an instant of a day.
@@ -234,7 +319,10 @@ impl ScalarUDFImpl for NotZero {
 /// The planners of a session: ours first.
 pub(crate) fn first(planners: Option<Vec<Arc<dyn ExprPlanner>>>) -> Vec<Arc<dyn ExprPlanner>> {
     let ours: [Arc<dyn ExprPlanner>; 2] = [
-        Arc::new(SparkOperators { items: super::made::one("array_item") }),
+        Arc::new(SparkOperators {
+            items: super::made::one("array_item"),
+            scaled: ["interval_times", "interval_divided"].map(super::made::one),
+        }),
         Arc::new(datafusion_spark::planner::SparkFunctionPlanner),
     ];
     ours.into_iter().chain(planners.unwrap_or_default()).collect()

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::calls::{binary, case, cast, function, nested, number, text, translated, unit_text, written};
+use super::json_options;
 use crate::error::SqlError;
 
 /// The expression that a call stands for. `None` if it stands for itself.
@@ -15,6 +16,7 @@ pub(super) fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError>
         ("equal_null", [a, b]) => {
             nested(binary(nested(a.clone()), BinaryOperator::Spaceship, nested(b.clone())))
         }
+        ("nvl" | "ifnull", [a, b]) => function("coalesce", vec![a.clone(), b.clone()]),
         ("positive", [of]) => nested(of.clone()),
         ("e", []) => function("exp", vec![number("1")]),
         ("div", [a, b]) => {
@@ -97,6 +99,8 @@ pub(super) fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError>
             opposite.body = Box::new(not((*lambda.body).clone()));
             not(function("exists", vec![of.clone(), Expr::Lambda(opposite)]))
         }
+        ("from_json", [of, schema, options]) => json_options::from_json(of, schema, options)?,
+        ("to_json", [of, options @ Expr::Function(_)]) => json_options::to_json(of, options)?,
         ("struct", args) if !args.is_empty() => named_struct(args)?,
         ("get_json_object", [_, Expr::Value(path)]) if path.to_string().contains('*') => {
             return Err(SqlError::unsupported("a path with * in get_json_object"));

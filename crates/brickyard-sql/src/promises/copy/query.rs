@@ -427,6 +427,11 @@ impl<'a> Maker<'a> {
         if self.once_in(2) {
             let kind = self.one_of(&[Number, Text]);
             let value = self.column(kind, scope);
+            if self.once_in(4) {
+                let more = self.kind();
+                let row = format!("({value}, {})", self.column(more, scope));
+                return format!("{row} {not}IN ({})", self.select(depth - 1, &[], &[kind, more]));
+            }
             return format!("{value} {not}IN ({})", self.select(depth - 1, &[], &[kind]));
         }
         let alias = self.alias();

@@ -13,66 +13,21 @@ use crate::arrow_types::to_sql;
 
 pub(super) const ALL: &[Made] = &[
     // x[0]: from 0, and outside is an error.
-    Made {
-        name: "array_item",
-        takes: &[Takes::Any, Takes::Whole],
-        least: 2,
-        more: false,
-        returns: item_type,
-        body: |given| {
-            items(given, |at, length| if at < 0 || at >= length { Place::Outside } else { Place::At(at) })
-        },
-    },
-    Made {
-        name: "get",
-        takes: &[Takes::Any, Takes::Whole],
-        least: 2,
-        more: false,
-        returns: item_type,
-        body: |given| {
-            items(given, |at, length| if at < 0 || at >= length { Place::Nowhere } else { Place::At(at) })
-        },
-    },
-    Made {
-        name: "element_at",
-        takes: &[Takes::Any, Takes::Any],
-        least: 2,
-        more: false,
-        returns: item_type,
-        body: |given| of_list_or_map(given, Place::Outside),
-    },
-    Made {
-        name: "try_element_at",
-        takes: &[Takes::Any, Takes::Any],
-        least: 2,
-        more: false,
-        returns: item_type,
-        body: |given| of_list_or_map(given, Place::Nowhere),
-    },
-    Made {
-        name: "size",
-        takes: &[Takes::Any],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Int32),
-        body: sizes,
-    },
-    Made {
-        name: "cardinality",
-        takes: &[Takes::Any],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Int32),
-        body: sizes,
-    },
-    Made {
-        name: "array_size",
-        takes: &[Takes::Any],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Int32),
-        body: sizes,
-    },
+    Made::new("array_item", &[Takes::Any, Takes::Whole], item_type, |given| {
+        items(given, |at, length| if at < 0 || at >= length { Place::Outside } else { Place::At(at) })
+    }),
+    Made::new("get", &[Takes::Any, Takes::Whole], item_type, |given| {
+        items(given, |at, length| if at < 0 || at >= length { Place::Nowhere } else { Place::At(at) })
+    }),
+    Made::new("element_at", &[Takes::Any, Takes::Any], item_type, |given| {
+        of_list_or_map(given, Place::Outside)
+    }),
+    Made::new("try_element_at", &[Takes::Any, Takes::Any], item_type, |given| {
+        of_list_or_map(given, Place::Nowhere)
+    }),
+    Made::new("size", &[Takes::Any], always!(DataType::Int32), sizes),
+    Made::new("cardinality", &[Takes::Any], always!(DataType::Int32), sizes),
+    Made::new("array_size", &[Takes::Any], always!(DataType::Int32), sizes),
     Made {
         name: "sequence_of",
         takes: &[Takes::Any, Takes::Any, Takes::Any],
@@ -81,30 +36,16 @@ pub(super) const ALL: &[Made] = &[
         returns: super::sequences::returns,
         body: super::sequences::body,
     },
-    Made {
-        name: "typeof",
-        takes: &[Takes::Any],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            let name = match to_sql(given.columns[0].data_type()) {
-                Some(sql) => sql.to_string().replace(" not null", ""),
-                None => return wrong("typeof of a value that has no SQL type"),
-            };
-            let names: datafusion::arrow::array::StringArray =
-                (0..given.rows).map(|_| Some(name.as_str())).collect();
-            Ok(Arc::new(names))
-        },
-    },
-    Made {
-        name: "arrays_overlap",
-        takes: &[Takes::Any, Takes::Any],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Boolean),
-        body: overlap,
-    },
+    Made::new("typeof", &[Takes::Any], always!(DataType::Utf8), |given| {
+        let name = match to_sql(given.columns[0].data_type()) {
+            Some(sql) => sql.to_string().replace(" not null", ""),
+            None => return wrong("typeof of a value that has no SQL type"),
+        };
+        let names: datafusion::arrow::array::StringArray =
+            (0..given.rows).map(|_| Some(name.as_str())).collect();
+        Ok(Arc::new(names))
+    }),
+    Made::new("arrays_overlap", &[Takes::Any, Takes::Any], always!(DataType::Boolean), overlap),
 ];
 
 fn item_type(types: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {

@@ -8,29 +8,31 @@ use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use serde_json::Value as Json;
 
-use super::{Made, Takes, always};
+use super::{Given, Made, Takes, always};
+use crate::spark::json_options::Formats;
 use crate::spark::json_values;
 
 pub(super) const ALL: &[Made] = &[
     Made {
         name: "to_json",
-        takes: &[Takes::Any],
+        // The options are texts that `json_options` puts there.
+        takes: &[Takes::Any, Takes::Text, Takes::Text, Takes::Text],
         least: 1,
         more: false,
         returns: |types, _| match types {
-            [DataType::Struct(_) | DataType::List(_) | DataType::Map(..) | DataType::Null] => {
+            [DataType::Struct(_) | DataType::List(_) | DataType::Map(..) | DataType::Null, ..] => {
                 Ok(DataType::Utf8)
             }
             other => Err(DataFusionError::Plan(format!(
-                "to_json takes a struct, an array or a map, and no options; not {other:?}"
+                "to_json takes a struct, an array or a map; not {other:?}"
             ))),
         },
         body: |given| {
-            let column = &given.columns[0];
+            let (column, formats) = (&given.columns[0], formats(given, 1));
             let one = |row: usize| {
                 column.is_valid(row).then(|| {
                     let mut out = String::new();
-                    json_values::write(&mut out, column, row);
+                    json_values::write(&mut out, column, row, &formats);
                     out
                 })
             };
@@ -39,7 +41,7 @@ pub(super) const ALL: &[Made] = &[
     },
     Made {
         name: "from_json",
-        takes: &[Takes::Text, Takes::Text],
+        takes: &[Takes::Text, Takes::Text, Takes::Text, Takes::Text],
         least: 2,
         more: false,
         returns: |_, constants| {
@@ -61,44 +63,28 @@ pub(super) const ALL: &[Made] = &[
                     given.text_of(0, row).map(|text| serde_json::from_str(text).unwrap_or(Json::Null))
                 })
                 .collect();
-            json_values::column(&parsed, given.returns)
+            json_values::column(&parsed, given.returns, &formats(given, 2))
         },
     },
-    Made {
-        name: "schema_of_json",
-        takes: &[Takes::Text],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            let one = |row: usize| {
-                let json: Json = serde_json::from_str(given.text_of(0, row)?).ok()?;
-                Some(json_values::schema_of(&json))
-            };
-            Ok(Arc::new((0..given.rows).map(one).collect::<StringArray>()))
-        },
-    },
-    Made {
-        name: "json_array_length",
-        takes: &[Takes::Text],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Int32),
-        body: |given| {
-            let one = |row: usize| match serde_json::from_str(given.text_of(0, row)?).ok()? {
-                Json::Array(items) => i32::try_from(items.len()).ok(),
-                _ => None,
-            };
-            Ok(Arc::new((0..given.rows).map(one).collect::<Int32Array>()))
-        },
-    },
-    Made {
-        name: "json_object_keys",
-        takes: &[Takes::Text],
-        least: 1,
-        more: false,
-        returns: |_, _| Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))),
-        body: |given| {
+    Made::new("schema_of_json", &[Takes::Text], always!(DataType::Utf8), |given| {
+        let one = |row: usize| {
+            let json: Json = serde_json::from_str(given.text_of(0, row)?).ok()?;
+            Some(json_values::schema_of(&json))
+        };
+        Ok(Arc::new((0..given.rows).map(one).collect::<StringArray>()))
+    }),
+    Made::new("json_array_length", &[Takes::Text], always!(DataType::Int32), |given| {
+        let one = |row: usize| match serde_json::from_str(given.text_of(0, row)?).ok()? {
+            Json::Array(items) => i32::try_from(items.len()).ok(),
+            _ => None,
+        };
+        Ok(Arc::new((0..given.rows).map(one).collect::<Int32Array>()))
+    }),
+    Made::new(
+        "json_object_keys",
+        &[Takes::Text],
+        |_, _| Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))),
+        |given| {
             let mut out = ListBuilder::new(StringBuilder::new());
             for row in 0..given.rows {
                 let json = given.text_of(0, row).and_then(|text| serde_json::from_str(text).ok());
@@ -112,5 +98,11 @@ pub(super) const ALL: &[Made] = &[
             }
             Ok(Arc::new(out.finish()) as ArrayRef)
         },
-    },
+    ),
 ];
+
+/// The options of a call: they are constants, the same for every row.
+fn formats(given: &Given<'_>, from: usize) -> Formats {
+    let written = |at: usize| if given.has(at) && given.rows > 0 { given.text_of(at, 0) } else { None };
+    Formats::new(written(from), written(from + 1), written(from + 2))
+}

@@ -16,13 +16,11 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 pub(super) const ALL: &[Made] = &[
-    Made {
-        name: "time_between",
-        takes: &[Takes::Text, Takes::Moment, Takes::Moment],
-        least: 3,
-        more: false,
-        returns: always!(DataType::Int64),
-        body: |given| {
+    Made::new(
+        "time_between",
+        &[Takes::Text, Takes::Moment, Takes::Moment],
+        always!(DataType::Int64),
+        |given| {
             let mut out = Vec::with_capacity(given.rows);
             for row in 0..given.rows {
                 let asked = (given.text_of(0, row), given.moment(1, row), given.moment(2, row));
@@ -33,7 +31,7 @@ pub(super) const ALL: &[Made] = &[
             }
             Ok(Arc::new(Int64Array::from(out)))
         },
-    },
+    ),
     Made {
         name: "months_between",
         takes: &[Takes::Moment, Takes::Moment, Takes::Truth],
@@ -53,34 +51,13 @@ pub(super) const ALL: &[Made] = &[
             Ok(Arc::new(Float64Array::from(out)))
         },
     },
-    Made {
-        name: "second_with_fraction",
-        takes: &[Takes::Moment],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Decimal128(8, 6)),
-        body: |given| {
-            let micros = |row| given.moment(0, row).map(|at| i128::from(at.rem_euclid(60 * SECOND)));
-            let seconds: Decimal128Array = (0..given.rows).map(micros).collect();
-            Ok(Arc::new(seconds.with_precision_and_scale(8, 6)?))
-        },
-    },
-    Made {
-        name: "timestamp_millis",
-        takes: &[Takes::Whole],
-        least: 1,
-        more: false,
-        returns: always!(instant()),
-        body: |given| instants(given, 1000),
-    },
-    Made {
-        name: "timestamp_micros",
-        takes: &[Takes::Whole],
-        least: 1,
-        more: false,
-        returns: always!(instant()),
-        body: |given| instants(given, 1),
-    },
+    Made::new("second_with_fraction", &[Takes::Moment], always!(DataType::Decimal128(8, 6)), |given| {
+        let micros = |row| given.moment(0, row).map(|at| i128::from(at.rem_euclid(60 * SECOND)));
+        let seconds: Decimal128Array = (0..given.rows).map(micros).collect();
+        Ok(Arc::new(seconds.with_precision_and_scale(8, 6)?))
+    }),
+    Made::new("timestamp_millis", &[Takes::Whole], always!(instant()), |given| instants(given, 1000)),
+    Made::new("timestamp_micros", &[Takes::Whole], always!(instant()), |given| instants(given, 1)),
 ];
 
 fn instants(given: &Given<'_>, scale: i64) -> Result<ArrayRef> {

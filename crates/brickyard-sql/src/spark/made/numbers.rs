@@ -47,35 +47,21 @@ pub(super) const ALL: &[Made] = &[
             Ok(Arc::new(logarithms.collect::<Float64Array>()))
         },
     },
-    Made {
-        name: "isnan",
-        takes: &[Takes::Real],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Boolean),
-        body: |given| {
-            let is = given.real(0).iter().map(|x| Some(x.is_some_and(f64::is_nan)));
-            Ok(Arc::new(is.collect::<BooleanArray>()))
-        },
-    },
-    Made {
-        name: "conv",
-        takes: &[Takes::Text, Takes::Whole, Takes::Whole],
-        least: 3,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            let mut out = Vec::with_capacity(given.rows);
-            for row in 0..given.rows {
-                let asked = (given.text_of(0, row), given.whole_of(1, row), given.whole_of(2, row));
-                out.push(match asked {
-                    (Some(text), Some(from), Some(to)) => in_base(text, from, to)?,
-                    _ => None,
-                });
-            }
-            Ok(Arc::new(StringArray::from(out)))
-        },
-    },
+    Made::new("isnan", &[Takes::Real], always!(DataType::Boolean), |given| {
+        let is = given.real(0).iter().map(|x| Some(x.is_some_and(f64::is_nan)));
+        Ok(Arc::new(is.collect::<BooleanArray>()))
+    }),
+    Made::new("conv", &[Takes::Text, Takes::Whole, Takes::Whole], always!(DataType::Utf8), |given| {
+        let mut out = Vec::with_capacity(given.rows);
+        for row in 0..given.rows {
+            let asked = (given.text_of(0, row), given.whole_of(1, row), given.whole_of(2, row));
+            out.push(match asked {
+                (Some(text), Some(from), Some(to)) => in_base(text, from, to)?,
+                _ => None,
+            });
+        }
+        Ok(Arc::new(StringArray::from(out)))
+    }),
 ];
 
 fn reals(given: &Given<'_>, of: impl Fn(f64) -> Option<f64>) -> ArrayRef {

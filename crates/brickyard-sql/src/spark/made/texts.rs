@@ -11,55 +11,29 @@ use regex::Regex;
 use super::{Given, Made, Takes, always, wrong};
 
 pub(super) const ALL: &[Made] = &[
-    Made {
-        name: "initcap",
-        takes: &[Takes::Text],
-        least: 1,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| Ok(texts(given, |row| given.text_of(0, row).map(capitals))),
-    },
-    Made {
-        name: "left",
-        takes: &[Takes::Text, Takes::Whole],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            Ok(texts(given, |row| {
-                let (text, count) = (given.text_of(0, row)?, given.whole_of(1, row)?);
-                Some(text.chars().take(usize::try_from(count).unwrap_or(0)).collect())
-            }))
-        },
-    },
-    Made {
-        name: "right",
-        takes: &[Takes::Text, Takes::Whole],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            Ok(texts(given, |row| {
-                let (text, count) = (given.text_of(0, row)?, given.whole_of(1, row)?);
-                let skipped = text.chars().count().saturating_sub(usize::try_from(count).unwrap_or(0));
-                Some(text.chars().skip(skipped).collect())
-            }))
-        },
-    },
-    Made {
-        name: "strpos_from",
-        takes: &[Takes::Text, Takes::Text, Takes::Whole],
-        least: 3,
-        more: false,
-        returns: always!(DataType::Int32),
-        body: |given| {
-            let found = (0..given.rows).map(|row| {
-                let (what, within) = (given.text_of(0, row)?, given.text_of(1, row)?);
-                Some(place_from(what, within, given.whole_of(2, row).unwrap_or(0)))
-            });
-            Ok(Arc::new(found.collect::<Int32Array>()))
-        },
-    },
+    Made::new("initcap", &[Takes::Text], always!(DataType::Utf8), |given| {
+        Ok(texts(given, |row| given.text_of(0, row).map(capitals)))
+    }),
+    Made::new("left", &[Takes::Text, Takes::Whole], always!(DataType::Utf8), |given| {
+        Ok(texts(given, |row| {
+            let (text, count) = (given.text_of(0, row)?, given.whole_of(1, row)?);
+            Some(text.chars().take(usize::try_from(count).unwrap_or(0)).collect())
+        }))
+    }),
+    Made::new("right", &[Takes::Text, Takes::Whole], always!(DataType::Utf8), |given| {
+        Ok(texts(given, |row| {
+            let (text, count) = (given.text_of(0, row)?, given.whole_of(1, row)?);
+            let skipped = text.chars().count().saturating_sub(usize::try_from(count).unwrap_or(0));
+            Some(text.chars().skip(skipped).collect())
+        }))
+    }),
+    Made::new("strpos_from", &[Takes::Text, Takes::Text, Takes::Whole], always!(DataType::Int32), |given| {
+        let found = (0..given.rows).map(|row| {
+            let (what, within) = (given.text_of(0, row)?, given.text_of(1, row)?);
+            Some(place_from(what, within, given.whole_of(2, row).unwrap_or(0)))
+        });
+        Ok(Arc::new(found.collect::<Int32Array>()))
+    }),
     Made {
         name: "regexp_extract_all",
         takes: &[Takes::Text, Takes::Text, Takes::Whole],
@@ -81,27 +55,20 @@ pub(super) const ALL: &[Made] = &[
             })
         },
     },
-    Made {
-        name: "regexp_substr",
-        takes: &[Takes::Text, Takes::Text],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            let mut patterns = Patterns::default();
-            let mut out = StringBuilder::new();
-            for row in 0..given.rows {
-                match (given.text_of(0, row), given.text_of(1, row)) {
-                    (Some(text), Some(pattern)) => {
-                        let found = patterns.compiled(pattern)?.find(text);
-                        out.append_option(found.map(|found| found.as_str()));
-                    }
-                    _ => out.append_null(),
+    Made::new("regexp_substr", &[Takes::Text, Takes::Text], always!(DataType::Utf8), |given| {
+        let mut patterns = Patterns::default();
+        let mut out = StringBuilder::new();
+        for row in 0..given.rows {
+            match (given.text_of(0, row), given.text_of(1, row)) {
+                (Some(text), Some(pattern)) => {
+                    let found = patterns.compiled(pattern)?.find(text);
+                    out.append_option(found.map(|found| found.as_str()));
                 }
+                _ => out.append_null(),
             }
-            Ok(Arc::new(out.finish()))
-        },
-    },
+        }
+        Ok(Arc::new(out.finish()))
+    }),
     Made {
         name: "split",
         takes: &[Takes::Text, Takes::Text, Takes::Whole],
@@ -119,31 +86,24 @@ pub(super) const ALL: &[Made] = &[
             })
         },
     },
-    Made {
-        name: "format_number",
-        takes: &[Takes::Any, Takes::Whole],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            let numbers = datafusion::arrow::compute::cast(&given.columns[0], &DataType::Utf8)?;
-            let numbers = Given { columns: vec![numbers], rows: given.rows, returns: given.returns };
-            let exact = !given.columns[0].data_type().is_floating();
-            let mut out = StringBuilder::new();
-            for row in 0..given.rows {
-                let places = given.whole_of(1, row).filter(|places| *places >= 0);
-                let (Some(number), Some(places)) = (numbers.text_of(0, row), places) else {
-                    out.append_null();
-                    continue;
-                };
-                if places > 100 {
-                    return wrong("format_number with more than 100 decimal places");
-                }
-                out.append_value(grouped(number, usize::try_from(places).unwrap_or(0), exact));
+    Made::new("format_number", &[Takes::Any, Takes::Whole], always!(DataType::Utf8), |given| {
+        let numbers = datafusion::arrow::compute::cast(&given.columns[0], &DataType::Utf8)?;
+        let numbers = Given { columns: vec![numbers], rows: given.rows, returns: given.returns };
+        let exact = !given.columns[0].data_type().is_floating();
+        let mut out = StringBuilder::new();
+        for row in 0..given.rows {
+            let places = given.whole_of(1, row).filter(|places| *places >= 0);
+            let (Some(number), Some(places)) = (numbers.text_of(0, row), places) else {
+                out.append_null();
+                continue;
+            };
+            if places > 100 {
+                return wrong("format_number with more than 100 decimal places");
             }
-            Ok(Arc::new(out.finish()))
-        },
-    },
+            out.append_value(grouped(number, usize::try_from(places).unwrap_or(0), exact));
+        }
+        Ok(Arc::new(out.finish()))
+    }),
     Made {
         name: "mask",
         takes: &[Takes::Text, Takes::Text, Takes::Text, Takes::Text, Takes::Text],
@@ -173,29 +133,15 @@ pub(super) const ALL: &[Made] = &[
             }))
         },
     },
-    Made {
-        name: "encode",
-        takes: &[Takes::Text, Takes::Text],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Binary),
-        body: |given| {
-            utf_8_only(given, 1)?;
-            Ok(datafusion::arrow::compute::cast(&given.columns[0], &DataType::Binary)?)
-        },
-    },
-    Made {
-        name: "decode",
-        takes: &[Takes::Any, Takes::Text],
-        least: 2,
-        more: false,
-        returns: always!(DataType::Utf8),
-        body: |given| {
-            utf_8_only(given, 1)?;
-            let bytes = datafusion::arrow::compute::cast(&given.columns[0], &DataType::Binary)?;
-            Ok(datafusion::arrow::compute::cast(&bytes, &DataType::Utf8)?)
-        },
-    },
+    Made::new("encode", &[Takes::Text, Takes::Text], always!(DataType::Binary), |given| {
+        utf_8_only(given, 1)?;
+        Ok(datafusion::arrow::compute::cast(&given.columns[0], &DataType::Binary)?)
+    }),
+    Made::new("decode", &[Takes::Any, Takes::Text], always!(DataType::Utf8), |given| {
+        utf_8_only(given, 1)?;
+        let bytes = datafusion::arrow::compute::cast(&given.columns[0], &DataType::Binary)?;
+        Ok(datafusion::arrow::compute::cast(&bytes, &DataType::Utf8)?)
+    }),
 ];
 
 fn list_of_texts(_: &[DataType], _: &[Option<&datafusion::common::ScalarValue>]) -> Result<DataType> {
