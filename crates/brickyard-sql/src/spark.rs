@@ -11,6 +11,7 @@ pub(crate) mod casts;
 pub(crate) mod clauses;
 pub(crate) mod comparisons;
 mod datetime_pattern;
+mod expressions;
 pub(crate) mod indexed;
 mod intervals;
 mod json_options;

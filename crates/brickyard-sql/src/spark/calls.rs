@@ -2,14 +2,13 @@
 //!
 //! A call that is replaced by an expression takes no `FILTER`, `OVER` or `DISTINCT`: those are refused by name.
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, DuplicateTreatment,
-    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, SetExpr,
-    SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
+    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
 };
 
+pub(super) use super::expressions::{binary, case, cast, function, list, named, nested, number, text};
 use super::{datetime_pattern, intervals, json_path, shorthand, tuples};
 use crate::error::SqlError;
 use crate::identity_functions;
@@ -555,62 +554,4 @@ fn extracted(of: &Expr, pattern: &Expr, group: &str) -> Result<Expr, SqlError> {
 pub(super) fn written(name: &str, pattern: &Expr) -> Result<Expr, SqlError> {
     let pattern = translated(name, pattern)?;
     Ok(constant(&pattern).map_or_else(|| pattern.clone(), |pattern| text(pattern.replace("%:z", "Z"))))
-}
-
-pub(super) fn text(text: impl Into<String>) -> Expr {
-    Expr::Value(Value::SingleQuotedString(text.into()).into())
-}
-
-pub(super) fn number(digits: &str) -> Expr {
-    Expr::Value(Value::Number(digits.to_owned(), false).into())
-}
-
-pub(super) fn nested(expr: Expr) -> Expr {
-    Expr::Nested(Box::new(expr))
-}
-
-pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
-}
-
-pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, format: None, array: false }
-}
-
-pub(super) fn case(conditions: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: (conditions.into_iter())
-            .map(|(condition, result)| CaseWhen { condition, result })
-            .collect(),
-        else_result: otherwise.map(Box::new),
-    }
-}
-
-pub(super) fn named(name: &str) -> ObjectName {
-    ObjectName::from(vec![Ident::new(name)])
-}
-
-pub(super) fn list(args: Vec<Expr>) -> FunctionArguments {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
-    FunctionArguments::List(FunctionArgumentList {
-        duplicate_treatment: None::<DuplicateTreatment>,
-        args: args.collect(),
-        clauses: Vec::new(),
-    })
-}
-
-pub(super) fn function(name: &str, args: Vec<Expr>) -> Expr {
-    Expr::Function(Function {
-        name: named(name),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: list(args),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -1,5 +1,7 @@
 //! What the registry promises, tried with rows made by hand.
 
+use std::time::Duration;
+
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, StringArray, StringViewArray,

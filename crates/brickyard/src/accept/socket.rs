@@ -19,14 +19,14 @@ pub(super) struct Socket {
     reader: Patience,
     head: HeadReader,
     fresh: bool,
-    /// True between the turn in which an answer is ready and the next one, in which it is written.
-    held: bool,
+    /// True once others had their turn before what is to be written now.
+    let_run: bool,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
         let reader = pace.patience();
-        Self { stream: Some(stream), pace, reader, head: HeadReader::default(), fresh: true, held: false }
+        Self { stream: Some(stream), pace, reader, head: HeadReader::default(), fresh: true, let_run: false }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -37,14 +37,16 @@ impl Socket {
     /// of many connections then leave one after another, and a client that reads them all is woken once and not for
     /// each; at rest nobody is ready, and the next turn is this one.
     fn lets_others_run(&mut self, cx: &Context<'_>) -> bool {
-        self.held = !self.held;
-        if self.held {
-            cx.waker().wake_by_ref();
+        if std::mem::replace(&mut self.let_run, true) {
+            return false;
         }
-        self.held
+        cx.waker().wake_by_ref();
+        true
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        // Who waits for room in the socket is woken by the socket and by nothing else.
+        self.let_run = result.is_pending();
         match &result {
             Poll::Pending => {
                 if let Some(until) = self.reader.blocked() {
