@@ -63,9 +63,9 @@ impl Failure {
     /// Says which entity it is about.
     #[must_use]
     pub(crate) fn of_entity(mut self, name: &str) -> Self {
-        let named = |text: &str| format!("served entity '{name}': {text}");
-        self.reason = named(&self.reason);
-        self.cause = self.cause.as_deref().map(named);
+        for told in std::iter::once(&mut self.reason).chain(&mut self.cause) {
+            *told = format!("served entity '{name}': {told}");
+        }
         self
     }
 }

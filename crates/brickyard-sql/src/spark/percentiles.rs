@@ -70,7 +70,8 @@ impl AggregateUDFImpl for Percentile {
             _ => return wrong("takes what it is of, and a percentage or an array of them"),
         };
         let number = |of: &DataType| of.is_numeric() || of.is_null();
-        if !number(of) && !(of.is_string() && self.how != How::OwnType) {
+        let taken = number(of) || of.is_string() && self.how != How::OwnType;
+        if !taken {
             return wrong(&format!("takes numbers, not {of}"));
         }
         let percentage = match percentage {
