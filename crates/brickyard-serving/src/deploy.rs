@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use brickyard_catalog::{CreateEndpoint as MayCreate, ManageEndpoint, Permit, Securable, permissions};
 use brickyard_store::CommitError;
-use brickyard_types::{EndpointId, EndpointName, Principal};
+use brickyard_types::{EndpointId, EndpointName, Principal, Timestamp};
 
 use crate::endpoint::{DeployedEntity, Endpoint, Origin, Policy, Route, ServedEntity, Tag, VersionedConfig};
 use crate::endpoints::EndpointChange;
@@ -44,21 +44,8 @@ impl Serving {
         let id = EndpointId::random(&*inner.entropy);
         let config = inner.resolve(creator, &request.entities, &request.routes, 1)?;
         let now = inner.clock.now();
-        let mut endpoint = Endpoint {
-            id,
-            name: request.name,
-            creator: creator.clone(),
-            origin,
-            changed: false,
-            created_at: now,
-            updated_at: now,
-            active: None,
-            pending: Some(config),
-            failed: None,
-            failure: None,
-            tags: request.tags,
-            description: request.description,
-        };
+        let mut endpoint =
+            Endpoint { pending: Some(config), ..unconfigured(id, creator, request, origin, now) };
         let limit = inner.settings.max_endpoints;
         let committed = inner.store.commit(|tx| {
             let endpoints = tx.get(inner.slots.endpoints);
@@ -83,6 +70,9 @@ impl Serving {
     /// Writes an endpoint down that cannot be deployed, as FAILED with the reason: whoever looks for it, or calls it,
     /// finds more than that it is not there. If it is there already, this is an update that failed. Nothing is started
     /// and nobody is given anything, so what was asked for is taken as it is.
+    ///
+    /// # Errors
+    /// If an update of it is under way, or the journal cannot be written.
     pub async fn write_failed(
         &self,
         _permit: &Permit<MayCreate>,
@@ -101,7 +91,7 @@ impl Serving {
             creator: Arc::clone(&creator.name),
             created_at: now,
         };
-        let entities: Vec<_> = request.entities.into_iter().map(asked).collect();
+        let entities: Vec<_> = request.entities.iter().cloned().map(asked).collect();
         let committed = inner.store.commit(|tx| {
             let known = tx.get(inner.slots.endpoints).get(&request.name).cloned();
             let next = |before: Option<&VersionedConfig>| VersionedConfig {
@@ -121,19 +111,9 @@ impl Serving {
                 },
                 None => {
                     let endpoint = Endpoint {
-                        id,
-                        name: request.name,
-                        creator: creator.clone(),
-                        origin,
-                        changed: false,
-                        created_at: now,
-                        updated_at: now,
-                        active: None,
-                        pending: None,
                         failed: Some(next(None)),
                         failure: Some(failure),
-                        tags: request.tags,
-                        description: request.description,
+                        ..unconfigured(id, creator, request, origin, now)
                     };
                     let securable = Securable::from(&endpoint.reference());
                     let owner = Some(creator.id);
@@ -360,6 +340,31 @@ impl Serving {
                 () = stopping.cancelled() => {}
             }
         });
+    }
+}
+
+/// A new endpoint without any configuration yet.
+fn unconfigured(
+    id: EndpointId,
+    creator: &Principal,
+    request: CreateEndpoint,
+    origin: Origin,
+    now: Timestamp,
+) -> Endpoint {
+    Endpoint {
+        id,
+        name: request.name,
+        creator: creator.clone(),
+        origin,
+        changed: false,
+        created_at: now,
+        updated_at: now,
+        active: None,
+        pending: None,
+        failed: None,
+        failure: None,
+        tags: request.tags,
+        description: request.description,
     }
 }
 

@@ -7,6 +7,8 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
+use crate::spark::comparisons::is_comparison;
+
 /// Functions that give a value, or NULL, whatever they are given.
 const SAFE: &[&str] = &[
     "btrim",
@@ -58,14 +60,7 @@ pub(crate) fn cannot_fail(expr: &Expr, schema: &DFSchema) -> bool {
             let safe = match binary.op {
                 Operator::And | Operator::Or | Operator::StringConcat => true,
                 // Sides of two types are cast to one before they are compared, and that may fail.
-                Operator::Eq
-                | Operator::NotEq
-                | Operator::Lt
-                | Operator::LtEq
-                | Operator::Gt
-                | Operator::GtEq
-                | Operator::IsDistinctFrom
-                | Operator::IsNotDistinctFrom => comparable(&binary.left, &binary.right, schema),
+                op if is_comparison(op) => comparable(&binary.left, &binary.right, schema),
                 _ => false,
             };
             safe && cannot_fail(&binary.left, schema) && cannot_fail(&binary.right, schema)

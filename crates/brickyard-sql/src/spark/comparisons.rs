@@ -83,7 +83,8 @@ fn compares(node: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-fn is_comparison(op: Operator) -> bool {
+/// True for what compares two values, which are brought to one type first.
+pub(crate) fn is_comparison(op: Operator) -> bool {
     matches!(
         op,
         Operator::Eq

@@ -146,22 +146,18 @@ pub(super) const ALL: &[Made] = &[
             collected((0..given.rows).map(one))
         },
     },
-    Made {
-        name: "interval_times",
-        takes: &[Takes::Any, Takes::Any],
-        least: 2,
-        more: false,
-        returns: |_, _| Ok(interval()),
-        body: |given| scaled(given, false),
-    },
-    Made {
-        name: "interval_divided",
-        takes: &[Takes::Any, Takes::Any],
-        least: 2,
-        more: false,
-        returns: |_, _| Ok(interval()),
-        body: |given| scaled(given, true),
-    },
+    Made::new(
+        "interval_times",
+        &[Takes::Any, Takes::Any],
+        |_, _| Ok(interval()),
+        |given| scaled(given, false),
+    ),
+    Made::new(
+        "interval_divided",
+        &[Takes::Any, Takes::Any],
+        |_, _| Ok(interval()),
+        |given| scaled(given, true),
+    ),
 ];
 
 fn overflow() -> DataFusionError {
