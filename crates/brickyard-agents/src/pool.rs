@@ -48,6 +48,8 @@ pub struct WorkerSpec {
     pub host_url: String,
     /// A folder for the workers' private folders; made (0700) if missing.
     pub run_dir: PathBuf,
+    /// brickyard's own folder, which the agent is kept out of (see `brickyard-sandbox`); `None` keeps it out of nothing.
+    pub closed: Option<PathBuf>,
     /// The served entity's `environment_vars`, secrets resolved.
     pub environment: Vec<(String, Secret)>,
     /// Workers at the start: one, as a rule.
@@ -80,6 +82,7 @@ impl WorkerSpec {
             model_dir: PathBuf::new(),
             host_url: String::new(),
             run_dir: PathBuf::new(),
+            closed: None,
             environment: Vec::new(),
             initial_workers: 1,
             max_workers: 4,

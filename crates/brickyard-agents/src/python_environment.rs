@@ -3,12 +3,14 @@
 //! ```text
 //!  requirements + python + platform --hash--> <data>/environments/<hash>/bin/python      there: used as it is
 //!                                              <data>/environments/<hash>.<n>.building   else: built here, renamed
+//!  requirements ----------------------hash--> <data>/environments/<hash>.known           which of them, without asking
 //! ```
 //!
 //! A build belongs to the developer, not to the agent: `uv` runs with the developer's own proxy, certificates and
 //! package index settings. Only agents start from an empty environment.
 
 mod build_log;
+mod known;
 mod tools;
 
 use std::io;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 pub use build_log::BuildLog;
+use known::Known;
 use tools::{Interpreter, Uv};
 
 use crate::model::LoggedModel;
@@ -141,6 +144,11 @@ impl PythonEnvironments {
         if model.requirements.is_empty() {
             return Err(BuildError::NoRequirements { dir: model.dir.clone() });
         }
+        let known = Known::of(&self.root, model);
+        if let Some((hash, python)) = known.environment() {
+            log.line(format!("The environment {hash} is there already."));
+            return Ok(python);
+        }
         let interpreter =
             Interpreter::find(model.python_version.as_deref(), self.home.as_deref(), log).await?;
         let hash = content_hash(model, &interpreter);
@@ -148,15 +156,16 @@ impl PythonEnvironments {
         let python = place.join("bin/python");
         if python.exists() {
             log.line(format!("The environment {hash} is there already."));
-            return Ok(python);
+        } else {
+            make_dir(&self.root)?;
+            let _turn = self.turn(&hash, log).await?;
+            if python.exists() {
+                log.line(format!("The environment {hash} was built meanwhile."));
+            } else {
+                self.build(model, &interpreter, &place, log).await?;
+            }
         }
-        make_dir(&self.root)?;
-        let _turn = self.turn(&hash, log).await?;
-        if python.exists() {
-            log.line(format!("The environment {hash} was built meanwhile."));
-            return Ok(python);
-        }
-        self.build(model, &interpreter, &place, log).await?;
+        known.remember(&hash, &interpreter);
         Ok(python)
     }
 
@@ -271,14 +280,20 @@ fn absolute(path: &Path) -> Result<PathBuf, BuildError> {
 }
 
 fn content_hash(model: &LoggedModel, interpreter: &Interpreter) -> String {
-    let mut content = format!(
+    let head = format!(
         "{FORMAT}\n{}\n{}\n{}\n{}\n",
         interpreter.version,
         interpreter.path.display(),
         std::env::consts::OS,
         std::env::consts::ARCH
     );
-    for line in &model.requirements {
+    digest(head, &model.requirements)
+}
+
+/// A name for `head` and the requirements: 32 hexadecimal digits.
+fn digest(head: String, requirements: &[String]) -> String {
+    let mut content = head;
+    for line in requirements {
         content.push_str(line);
         content.push('\n');
     }

@@ -32,7 +32,7 @@ use crate::frames::{Channel, FrameError, Kind};
 use crate::log_ring::LogRing;
 use crate::pool::{StartError, WorkerSpec};
 
-pub(crate) use private_folder::{PrivateFolder, write_script};
+pub(crate) use private_folder::{PrivateFolder, pool_folder, write_script};
 pub(crate) use remains::end_remains;
 pub(crate) use spawner::Spawner;
 

@@ -50,6 +50,8 @@ pub struct Settings {
     pub host: String,
     /// Where workers have their private folders; emptied at each start.
     pub run_dir: PathBuf,
+    /// brickyard's own folder, which agents are kept out of.
+    pub closed: PathBuf,
     /// Largest body for agents, foundation and external models, in bytes.
     pub agent_payload_limit: usize,
     /// Largest body for other models, in bytes.

@@ -41,6 +41,7 @@ impl Inner {
             model_dir: model.dir.clone(),
             host_url: self.settings.host.clone(),
             run_dir: self.settings.run_dir.clone(),
+            closed: Some(self.settings.closed.clone()),
             environment,
             initial_workers,
             max_workers,

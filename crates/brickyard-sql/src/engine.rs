@@ -33,6 +33,8 @@ pub struct SqlOptions {
     pub files: PathBuf,
     /// Scratch space of the workers of Python functions.
     pub run_dir: PathBuf,
+    /// brickyard's own folder, which Python functions are kept out of; `None` keeps them out of nothing.
+    pub closed: Option<PathBuf>,
     /// The interpreter of Python functions; found on the `PATH` without.
     pub python: Option<PathBuf>,
     /// What all running statements may hold in memory together.
@@ -89,6 +91,7 @@ impl Sql {
         let python = PythonFunctions::new(PythonSettings {
             interpreter: options.python.clone(),
             run_dir: options.run_dir.clone(),
+            closed: options.closed.clone(),
             ..PythonSettings::default()
         });
         Ok(Self(Arc::new(Inner {

@@ -51,6 +51,8 @@ pub struct PythonSettings {
     pub interpreter: Option<PathBuf>,
     /// Where the workers' empty folders are made.
     pub run_dir: PathBuf,
+    /// A folder that no body may look into, but for its worker's own below `run_dir` (see `brickyard-sandbox`).
+    pub closed: Option<PathBuf>,
     /// Wall-clock seconds for one call, which is one batch of rows.
     pub seconds_per_batch: u64,
     /// Address space of one worker. Not enforced where the platform cannot (macOS); then a warning is logged.
@@ -65,6 +67,7 @@ impl Default for PythonSettings {
         Self {
             interpreter: None,
             run_dir: std::env::temp_dir(),
+            closed: None,
             seconds_per_batch: 30,
             memory_bytes: 1 << 30,
             workers: 4,

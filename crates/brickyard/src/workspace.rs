@@ -214,10 +214,15 @@ impl Workspace {
             Storage::Memory(..) => options.scratch.join("tables"),
         };
         make_dir(&tables)?;
+        let closed = match &options.storage {
+            Storage::Directory(dir) => dir.clone(),
+            Storage::Memory(..) => options.scratch.clone(),
+        };
         let sql_options = SqlOptions {
             tables,
             files: options.files,
             run_dir: run_dir.clone(),
+            closed: Some(closed.clone()),
             python: options.python.clone(),
             memory_bytes: options.sql_memory,
         };
@@ -234,6 +239,7 @@ impl Workspace {
         let settings = Settings {
             host: options.host.clone(),
             run_dir,
+            closed,
             agent_payload_limit: options.profile.agent_payload_bytes.value,
             model_payload_limit: options.profile.model_payload_bytes.value,
             predict_timeout: execution_time,

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use brickyard_ledger::{Filter, Outcome};
+use brickyard_testkit::Kit;
 use brickyard_types::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -271,6 +272,52 @@ fn interpreter(folder: &Path) -> Option<PathBuf> {
 fn lives(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
+}
+
+/// C12: what lies in the data folder is closed to agents, also to one that knows where it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_an_agent_cannot_open_the_journal_the_master_key_or_a_managed_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(launcher) = interpreter(folder.path()) else {
+        eprintln!("SKIPPED: no python3");
+        return;
+    };
+    let model = crate::load::logged_agent(folder.path());
+    // Not below /tmp, where everybody writes and nothing can be closed.
+    let data = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let yaml = format!(
+        "workspace: {{admins: [{ADMIN}]}}\nserving_endpoints:\n  - {{name: echo, creator: {ADMIN}, config: {{served_entities: [{{name: \
+         echo, scripted: {{task: llm/v1/chat, rules: [{{say: hello}}]}}}}]}}}}\n  - name: worker\n    creator: {ADMIN}\n    config: {{served_entities: \
+         [{{entity_name: main.agents.fake, entity_version: \"1\", python: {}, workload_size: Small}}]}}\nregistered_models: [{{name: \
+         main.agents.fake, versions: [{{version: \"1\", source: {}}}]}}]\n",
+        launcher.display(),
+        model.display()
+    );
+    let kit = Kit::builder(&yaml)
+        .data_dir(data.path())
+        .sql("CREATE CATALOG main; CREATE TABLE main.default.t AS SELECT 1 AS id;")
+        .start()
+        .await;
+    let mut files = Vec::new();
+    files_below(data.path(), &mut files);
+    let named = |part: &str| files.iter().any(|path| path.to_string_lossy().contains(part));
+    assert!(named("journal.sqlite3") && named("master.key") && named(".parquet"), "{files:?}");
+    let body = json!({ "do": "open", "paths": files });
+    let reply = kit.post("/serving-endpoints/worker/invocations", &kit.token(ADMIN), &body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let opened = reply.json();
+    for path in &files {
+        let path = path.to_str().expect("text");
+        assert_eq!(opened[path], "PermissionError", "C12 {path}");
+    }
+    eprintln!("C12: {} files of the data folder, none opened", files.len());
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+    }
 }
 
 /// C04, C05, C12, C13, B10: workers that misbehave, seen from outside.

@@ -1,10 +1,12 @@
 //! Who is idle, who waits, who is being started: the pool's one lock, held for moments and never across an await.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use brickyard_sandbox::Sandbox;
 use brickyard_types::{Entropy, Timestamp, WorkerId};
 use parking_lot::Mutex;
 use tokio::process::Child;
@@ -30,7 +32,9 @@ pub(super) struct Members {
     pub(super) logs: Arc<LogRing>,
     tokens: Option<Arc<dyn SystemTokens>>,
     entropy: Arc<dyn Entropy>,
-    script: std::path::PathBuf,
+    script: PathBuf,
+    /// Its workers' private folders are in it, and nobody else's.
+    folder: PathBuf,
     spawner: Spawner,
     state: Mutex<State>,
     /// Told when a request has left its worker.
@@ -89,13 +93,25 @@ impl Members {
     ) -> Result<Arc<Self>, StartError> {
         let io_error = |what| move |source| StartError::Io { what, source };
         let script = worker::write_script(&spec.run_dir).map_err(io_error("the workers' folder"))?;
-        let spawner = Spawner::new().map_err(io_error("the thread that starts workers"))?;
+        let name = format!("{:08x}", random(&*entropy) as u32);
+        let folder = worker::pool_folder(&spec.run_dir, &name).map_err(io_error("the workers' folder"))?;
+        let sandbox = spec.closed.as_ref().map(|closed| {
+            // An environment is for every agent with the same requirements: none changes it for the others.
+            let environment = spec.python.ancestors().nth(2).unwrap_or(&spec.python);
+            Sandbox::around(closed)
+                .may_read(&script)
+                .may_read(environment)
+                .may_read(&spec.model_dir)
+                .may_write(&folder)
+        });
+        let spawner = Spawner::new(sandbox).map_err(io_error("the thread that starts workers"))?;
         Ok(Arc::new(Self {
             spec,
             logs,
             tokens,
             entropy,
             script,
+            folder,
             spawner,
             state: Mutex::default(),
             left: Notify::new(),
@@ -106,16 +122,14 @@ impl Members {
     }
 
     pub(super) fn random(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+        random(&*self.entropy)
     }
 
     /// Starts one worker and waits until it has the model loaded.
     pub(super) async fn start_one(self: &Arc<Self>) -> Result<(Worker, ReadyReport), StartError> {
         let name = format!("{:08x}", self.random() as u32);
         let id = WorkerId(format!("{}-{name}", self.spec.served_entity).into());
-        let folder = PrivateFolder::create(&self.spec.run_dir, &name)
+        let folder = PrivateFolder::create(&self.folder, &name)
             .map_err(|source| StartError::Io { what: "a worker's private folder", source })?;
         if let Some(tokens) = &self.tokens {
             folder
@@ -436,6 +450,12 @@ impl Members {
     pub(super) async fn shutdown(&self) {
         self.close();
         self.tasks.wait().await;
+        self.leave_nothing();
+    }
+
+    /// Each worker takes its own folder away. What is left all the same goes with the next start of brickyard.
+    fn leave_nothing(&self) {
+        let _ = std::fs::remove_dir(&self.folder);
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -459,6 +479,18 @@ impl Members {
         pids.sort_by_key(|(_, pid)| *pid);
         pids
     }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.leave_nothing();
+    }
+}
+
+fn random(entropy: &dyn Entropy) -> u64 {
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
 }
 
 /// A worker that is ended unless somebody keeps it.

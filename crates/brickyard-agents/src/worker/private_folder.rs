@@ -19,6 +19,13 @@ pub(crate) fn write_script(run_dir: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Makes the folder for the private folders of one pool's workers.
+pub(crate) fn pool_folder(run_dir: &Path, name: &str) -> io::Result<PathBuf> {
+    let path = run_dir.join(name);
+    private_dir(&path)?;
+    Ok(path)
+}
+
 /// The folders of one worker.
 #[derive(Debug)]
 pub(crate) struct PrivateFolder {
@@ -30,8 +37,8 @@ pub(crate) struct PrivateFolder {
 
 impl PrivateFolder {
     /// Makes them, readable by the owner alone.
-    pub(crate) fn create(run_dir: &Path, name: &str) -> io::Result<Self> {
-        let root = run_dir.join(name);
+    pub(crate) fn create(pool: &Path, name: &str) -> io::Result<Self> {
+        let root = pool.join(name);
         let folder = Self {
             home: root.join("home"),
             temporary: root.join("tmp"),

@@ -44,6 +44,49 @@ async fn an_agent_sees_its_environment_and_nothing_of_the_developers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_reads_its_own_token_and_nobody_elses_and_nothing_of_brickyards() {
+    // Not below /tmp, where everybody writes and nothing can be closed.
+    let dir = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let key = dir.path().join("master.key");
+    std::fs::write(&key, "key").expect("written");
+    let issuer = || Some(numbered() as Arc<dyn SystemTokens>);
+    let inside = |spec: &mut brickyard_agents::WorkerSpec| {
+        spec.run_dir = dir.path().join("run");
+        spec.closed = Some(dir.path().to_owned());
+        // Wherever a model lies, its agent may read it.
+        spec.model_dir = dir.path().join("models");
+    };
+    std::fs::create_dir(dir.path().join("models")).expect("made");
+    std::fs::write(dir.path().join("models/MLmodel"), "text").expect("written");
+    let one = try_start(inside, issuer()).await.map_err(|(error, _)| error).expect("a pool");
+    let two = try_start(inside, issuer()).await.map_err(|(error, _)| error).expect("a pool");
+    let mut tokens = Vec::new();
+    for fake in [&one, &two] {
+        let seen = fake.ask(json!({"do": "environment"})).await.expect("an answer");
+        let credentials = seen["environ"]["SERVING_CREDENTIALS_DIR"].as_str().expect("text");
+        tokens.push(format!("{credentials}/model-dependencies-oauth-token"));
+    }
+    let model = dir.path().join("models/MLmodel");
+    let paths = json!([key, model, tokens[0], tokens[1], "/etc/hostname"]);
+    let opened = one.ask(json!({"do": "open", "paths": paths})).await.expect("an answer");
+    let at = |path: &str| opened[path].as_str().expect("text").to_owned();
+    let text = |path: &std::path::Path| path.to_str().expect("text").to_owned();
+    assert_eq!(at(&text(&model)), "4 bytes");
+    assert!(at(&tokens[0]).ends_with(" bytes") && at("/etc/hostname").ends_with(" bytes"), "{opened}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(
+            (at(&text(&key)).as_str(), at(&tokens[1]).as_str()),
+            ("PermissionError", "PermissionError")
+        );
+    }
+    one.pool.shutdown().await;
+    two.pool.shutdown().await;
+    drop((one, two));
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("run")).expect("there").flatten().collect();
+    assert_eq!(left.len(), 1, "only the script stays: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_worker_has_its_own_system_token_and_gets_new_ones_in_place() {
     let tokens = numbered();
     let issuer: Arc<dyn SystemTokens> = Arc::clone(&tokens) as _;

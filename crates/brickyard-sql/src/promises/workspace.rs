@@ -71,6 +71,7 @@ impl Workspace {
             tables: dir.path().join("tables"),
             files: dir.path().to_owned(),
             run_dir: dir.path().join("run"),
+            closed: None,
             python: None,
             memory_bytes: 256 << 20,
         };

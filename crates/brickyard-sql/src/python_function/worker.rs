@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use brickyard_sandbox::Sandbox;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -98,7 +99,8 @@ impl Worker {
         std::fs::create_dir_all(&settings.run_dir)?;
         let folder = tempfile::Builder::new().prefix("function-").tempdir_in(&settings.run_dir)?;
         let home = folder.path().canonicalize()?;
-        let mut child = Command::new(interpreter)
+        let mut command = Command::new(interpreter);
+        command
             // Isolated, but with the interpreter's own packages: bodies import them.
             .args(["-I", "-B", "-X", "utf8", "-c", SCRIPT])
             .args([
@@ -117,8 +119,9 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let sandbox = settings.closed.as_ref().map(|closed| Sandbox::around(closed).may_write(&home));
+        let mut child = start_in(sandbox, command)?;
         let (Some(requests), Some(answers), Some(output)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -337,6 +340,18 @@ struct ReadyPipes {
 
 fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// Starts the process from a thread of its own, which gives up what the body may not open: there is no way back from that.
+fn start_in(sandbox: Option<Sandbox>, mut command: Command) -> io::Result<Child> {
+    let Some(sandbox) = sandbox else { return command.spawn() };
+    let start = move || {
+        // Where nothing can be closed, whoever starts agents has said so.
+        sandbox.enter().map_err(io::Error::other)?;
+        command.spawn()
+    };
+    let started = std::thread::Builder::new().name("brickyard-births".to_owned()).spawn(start)?.join();
+    started.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it has failed")))
 }
 
 /// Our end of a pipe; the process keeps one that waits.

@@ -34,6 +34,22 @@ fn a_body_writes_no_files() {
 }
 
 #[test]
+fn a_body_reads_no_file_of_brickyards_folder() {
+    // Beside the tests' program: in a folder where everybody writes nothing can be closed.
+    let built = std::env::current_exe().unwrap();
+    let closed = tempfile::TempDir::new_in(built.parent().unwrap()).unwrap();
+    let key = closed.path().join("master.key");
+    std::fs::write(&key, "key").unwrap();
+    let fixture = Fixture::new(|settings| {
+        settings.run_dir = closed.path().join("run");
+        settings.closed = Some(closed.path().to_owned());
+    });
+    assert_eq!(fixture.text("return open('/etc/hostname').read() and 'read'").unwrap(), "read");
+    let failure = fixture.failure(&format!("return open('{}').read()", key.display()));
+    assert!(failure.contains("PermissionError"), "{failure}");
+}
+
+#[test]
 fn what_one_owner_does_to_a_module_no_other_owner_sees() {
     for workers in [1, 2] {
         let fixture = Fixture::new(|settings| settings.workers = workers);
