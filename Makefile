@@ -53,7 +53,7 @@ load: export BRICKYARD_FUZZ_SECONDS ?= 60
 load: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
 load: export BRICKYARD_BIN = $(BRICKYARD)
 load: $(BRICKYARD) $(PYTHONS)/newest/.ready
-	cargo test --locked -p brickyard-tests --test it -- --test-threads 1 --nocapture isolation:: reliability::
+	cargo test --locked --workspace --test it -- --test-threads 1 --nocapture isolation:: reliability::
 	cargo test --locked --workspace --lib -- --test-threads 1 --nocapture hostile_statements::
 	cargo test --locked --release -p brickyard-sql -p brickyard-tests --lib -- --nocapture a_generated_query
 
