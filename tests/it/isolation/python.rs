@@ -89,6 +89,9 @@ async fn nobody_is_anybody_else_in_a_python_agent_whose_workers_are_killed() {
                 if number >= requests && *kills_seen.borrow() >= least_kills {
                     return;
                 }
+                if number.is_multiple_of(1_000) {
+                    eprintln!("{number} of {requests} requests, {} workers killed", *kills_seen.borrow());
+                }
                 let person = chance.below(PEOPLE);
                 let (token, own) = (&tokens[person], canary(person, number));
                 let word = match chance.below(200) {
