@@ -34,6 +34,7 @@ mod http_request;
 mod identity_functions;
 mod information_schema;
 mod inline;
+mod lost_order;
 pub mod outside;
 mod planner;
 mod policy_errors;

@@ -53,3 +53,25 @@ async fn a_filter_that_looks_the_speaker_up_is_one_join_and_copies_no_column() {
         assert!(!policy.contains("CAST("), "{filter}: {policy}");
     }
 }
+
+/// Found by generated queries: the filter makes `k` one value, so that nothing is sorted for the window; then the planner
+/// forgets that it is one, and refused its own plan.
+#[tokio::test]
+async fn a_rank_over_full_joins_of_one_value_is_planned_and_right() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE TABLE main.sales.staff (id INT, email STRING);
+         INSERT INTO main.sales.staff VALUES (1, 'a'), (1, 'b'), (2, 'c');
+         GRANT SELECT ON TABLE main.sales.staff TO `account users`;",
+    )
+    .await;
+    w.keep_in_memory("main.sales.staff").await;
+    let query = "SELECT * FROM (
+            SELECT g.k, rank() OVER (ORDER BY g.k) AS r
+            FROM (SELECT coalesce(s.id, 1) AS k FROM main.sales.staff s WHERE s.email <> 'z'
+                  GROUP BY coalesce(s.id, 1) HAVING count(s.email) > 1) g
+            FULL JOIN main.sales.orders o ON g.k = o.id AND 1 / (o.id - 777) < 5
+            FULL JOIN main.sales.staff t ON g.k = t.id
+            WHERE g.k = 1) WHERE k = 1";
+    assert_eq!(w.ask(&w.ana, query).await.as_deref(), Ok(&["1|1".to_owned(), "1|1".to_owned()][..]));
+}
