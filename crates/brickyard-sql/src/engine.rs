@@ -193,7 +193,10 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
         vec![Arc::new(crate::spark::comparisons::SparkComparisons)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(crate::spark::casts::SparkCasts));
-    builder = builder.with_analyzer_rules(rules).with_physical_optimizer_rules(crate::lost_order::rules());
+    // Of what it compares, the types are settled.
+    rules.push(Arc::new(crate::subqueries::Subqueries));
+    builder = builder.with_analyzer_rules(rules).with_optimizer_rules(crate::subqueries::marked::rules());
+    builder = builder.with_physical_optimizer_rules(crate::lost_order::rules());
     let planners = builder.expr_planners().take();
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));
     let mut state = builder.build();
@@ -208,6 +211,7 @@ fn without_functions(known: &SessionState) -> Result<SessionState, SqlError> {
         .with_config(known.config().clone())
         .with_runtime_env(Arc::clone(known.runtime_env()))
         .with_analyzer_rules(known.analyzer().rules.clone())
+        .with_optimizer_rules(known.optimizers().to_vec())
         .with_physical_optimizer_rules(known.physical_optimizers().to_vec())
         .build();
     // The one that a rule of the optimizer looks up, for DISTINCT ON.

@@ -47,6 +47,7 @@ mod session;
 mod show;
 mod spark;
 pub mod statement;
+mod subqueries;
 mod upkeep;
 mod use_statement;
 

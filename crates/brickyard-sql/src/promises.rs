@@ -15,6 +15,7 @@ mod section_r;
 mod single_row;
 mod spark;
 mod spark_queries;
+mod subqueries;
 mod time;
 mod workspace;
 
