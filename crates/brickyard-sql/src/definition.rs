@@ -108,6 +108,12 @@ impl Run<'_> {
         cascade: bool,
     ) -> Result<Rows, SqlError> {
         let wanted = object_kind(kind);
+        if kind == Kind::View && self.drop_temporary_view(name)? {
+            return Ok(no_rows());
+        }
+        if kind == Kind::Table {
+            self.no_temporary_view(name)?;
+        }
         let path = self.path(wanted, name)?;
         information_schema::refuse_change(&path)?;
         let object = match self.existing(wanted, &path) {

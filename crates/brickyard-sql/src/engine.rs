@@ -158,10 +158,16 @@ impl Sql {
     ) -> Result<Answer, SqlError> {
         let said;
         let (statement, parameters) = match statement {
-            Statement::ExecuteImmediate { text, using } => {
-                let (statement, given) =
-                    Run::new(&self.0, session, parameters, traces).immediate(&text, &using)?;
+            Statement::ExecuteImmediate { text, into, using } => {
+                let run = Run::new(&self.0, session, parameters, traces);
+                let (statement, given) = run.immediate(&text, !into.is_empty(), &using)?;
                 said = given;
+                let statement = match statement {
+                    Statement::Query(query) if !into.is_empty() => {
+                        Statement::SetVariablesFrom { names: into, query }
+                    }
+                    statement => statement,
+                };
                 (statement, said.as_slice())
             }
             statement => (statement, parameters),

@@ -33,6 +33,7 @@ mod string_literal;
 mod syntax_error;
 mod unnamed;
 mod upkeep;
+mod variable;
 
 #[cfg(test)]
 mod tests;

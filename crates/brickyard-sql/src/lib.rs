@@ -48,6 +48,7 @@ mod show;
 mod spark;
 pub mod statement;
 mod subqueries;
+mod temporary;
 mod upkeep;
 mod use_statement;
 

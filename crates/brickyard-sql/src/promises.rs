@@ -16,6 +16,7 @@ mod single_row;
 mod spark;
 mod spark_queries;
 mod subqueries;
+mod temporary;
 mod time;
 mod workspace;
 

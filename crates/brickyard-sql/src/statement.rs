@@ -162,10 +162,23 @@ pub enum Statement {
         name: Option<NameOrMarker>,
         principal: String,
     },
-    /// `EXECUTE IMMEDIATE text USING value AS name, ..`: the text is a statement of whoever says this.
+    /// `EXECUTE IMMEDIATE text INTO variable, .. USING value AS name, ..`: the text is a statement of whoever says this.
     ExecuteImmediate {
         text: Box<ast::Expr>,
+        into: Vec<Name>,
         using: Vec<(String, ast::Expr)>,
+    },
+    Declare(Box<DeclareVariables>),
+    /// `SET VAR a = 1, b = DEFAULT`.
+    SetVariables(Vec<(Name, Option<ast::Expr>)>),
+    /// `SET VAR (a, b) = (SELECT ..)`.
+    SetVariablesFrom {
+        names: Vec<Name>,
+        query: Box<ast::Query>,
+    },
+    DropVariable {
+        name: Name,
+        if_exists: bool,
     },
     UseCatalog(NameOrMarker),
     /// `USE [SCHEMA|DATABASE] [catalog.]schema`.
@@ -176,6 +189,17 @@ pub enum Statement {
         name: String,
         value: Option<String>,
     },
+}
+
+/// `DECLARE [OR REPLACE] [VARIABLE] name, .. [type] [DEFAULT expression]`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct DeclareVariables {
+    pub names: Vec<Name>,
+    pub or_replace: bool,
+    /// None: the type of the default.
+    pub data_type: Option<SqlType>,
+    pub default: Option<ast::Expr>,
 }
 
 /// What is done to a table's files, or asked of them.
@@ -346,11 +370,12 @@ pub enum FunctionBody {
     Query(ast::Query),
 }
 
-/// `CREATE [OR REPLACE] VIEW`.
+/// `CREATE [OR REPLACE] [TEMPORARY] VIEW`.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct CreateView {
     pub name: NameOrMarker,
+    pub temporary: bool,
     pub or_replace: bool,
     pub if_not_exists: bool,
     /// Column names with comments, if the statement gives them.

@@ -24,7 +24,7 @@ use crate::change::assigned;
 use crate::definition::columns::position;
 use crate::delta;
 use crate::error::SqlError;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::run::{Run, rows_from};
 
 /// The place of a row of the target in [`Target::seen`].
@@ -135,7 +135,7 @@ impl Run<'_> {
             return Err(SqlError::unsupported("changing what is no table"));
         };
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Session };
         let columns = table.columns.clone();
         let provider = self.raw(object).await?;
         let scan = LogicalPlanBuilder::scan("__files", provider_as_source(provider), None)?.build()?;
@@ -252,8 +252,18 @@ impl Run<'_> {
         expression: &ast::Expr,
         schema: &Arc<DFSchema>,
     ) -> Result<Expr, SqlError> {
+        self.over_with(Names::Session, expression, schema).await
+    }
+
+    /// As [`over`](Self::over), where the expression may be another's: a table's own conditions know no session.
+    pub(super) async fn over_with(
+        &self,
+        names: Names<'_>,
+        expression: &ast::Expr,
+        schema: &Arc<DFSchema>,
+    ) -> Result<Expr, SqlError> {
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names };
         self.plan_scope_expression(scope, expression, schema).await
     }
 

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use crate::arrow_types;
 use crate::error::SqlError;
 use crate::run::Run;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::statement;
 
 impl Run<'_> {
@@ -45,7 +45,7 @@ impl Run<'_> {
         data_type: &SqlType,
     ) -> Result<Expr, SqlError> {
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Kept };
         let value = self.plan_scope_expression(scope, default, &Arc::new(DFSchema::empty())).await?;
         Ok(cast(value, arrow_types::to_arrow(data_type)))
     }
