@@ -6,6 +6,7 @@
 //! - Conditions and new values see what the speaker sees, masks included. What is not assigned keeps its real value.
 
 pub(crate) mod check;
+mod identity;
 mod insert;
 mod merge;
 mod modify;

@@ -7,6 +7,7 @@ mod foreign_tables;
 mod functions_and_views;
 mod hostile_statements;
 mod http_requests;
+mod identity;
 mod information_schema;
 mod plans;
 mod policies;

@@ -164,7 +164,15 @@ fn columns_of(schema: &Schema) -> Result<Vec<Column>, SqlError> {
             SqlError::unsupported(format_args!("the type {} of column '{}'", field.data_type(), field.name()))
         })?;
         let name = field.name().clone();
-        Ok(Column { name, data_type, nullable: true, comment: None, mask: None, default: None })
+        Ok(Column {
+            name,
+            data_type,
+            nullable: true,
+            comment: None,
+            mask: None,
+            default: None,
+            identity: None,
+        })
     });
     columns.collect()
 }

@@ -259,8 +259,18 @@ pub struct Column {
     pub data_type: SqlType,
     pub nullable: bool,
     pub default: Option<ast::Expr>,
+    pub identity: Option<Identity>,
     pub comment: Option<String>,
     pub mask: Option<Mask>,
+}
+
+/// `GENERATED ALWAYS|BY DEFAULT AS IDENTITY (START WITH n INCREMENT BY m)`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct Identity {
+    pub always: bool,
+    pub start: i64,
+    pub step: i64,
 }
 
 /// `MASK f [USING COLUMNS (..)]`.

@@ -252,6 +252,22 @@ pub struct Column {
     /// The default, as SQL.
     #[serde(default)]
     pub default: Option<String>,
+    /// That its values are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// `GENERATED .. AS IDENTITY`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// Nobody else gives it values.
+    pub always: bool,
+    /// The first value.
+    pub start: i64,
+    /// From one value to the next; never 0.
+    pub step: i64,
+    /// What its count goes by, whatever the column is called later.
+    pub uid: Arc<str>,
 }
 
 /// A row filter: rows for which the function is not TRUE are not there.

@@ -274,6 +274,7 @@ impl Run<'_> {
         columns: &[Column],
         qualifier: Option<&TableReference>,
         schema: &Arc<DFSchema>,
+        inserts: bool,
     ) -> Result<Vec<(usize, Expr)>, SqlError> {
         use datafusion::logical_expr::ExprSchemable;
         let mut found: Vec<(usize, Expr)> = Vec::with_capacity(set.len());
@@ -286,11 +287,16 @@ impl Run<'_> {
                 _ => return Err(SqlError::unsupported(format_args!("an assignment to {}", name.join(".")))),
             };
             let at = position(columns, column)?;
+            if columns[at].identity.is_some() && !inserts {
+                return Err(super::identity::changed(&columns[at]));
+            }
             if found.iter().any(|(other, _)| *other == at) {
                 let message = format!("The column `{column}` is assigned twice.");
                 return Err(SqlError::condition("CONFLICTING_ASSIGNMENTS", "42701", message));
             }
-            let value = if is_default(value) {
+            let value = if is_default(value) && columns[at].identity.is_some() {
+                continue;
+            } else if is_default(value) {
                 self.default_of(&columns[at]).await?
             } else {
                 let value = self.over(value, schema).await?;
@@ -308,6 +314,7 @@ impl Run<'_> {
         object: &Object,
         columns: &[Column],
         batches: Vec<RecordBatch>,
+        marks: Vec<delta::Mark>,
     ) -> Result<(), SqlError> {
         let fields = columns.iter().map(|one| Field::new(&one.name, to_arrow(&one.data_type), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -317,7 +324,7 @@ impl Run<'_> {
             self.hold(object, columns, batch).await?;
         }
         let rows = rows_from(schema, batches);
-        delta::write(self.sql, &object.uid, columns, rows, delta::Write::Overwrite).await?;
+        delta::write_with(self.sql, &object.uid, columns, rows, delta::Write::Overwrite, marks).await?;
         Ok(())
     }
 }

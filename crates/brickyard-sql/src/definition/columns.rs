@@ -25,7 +25,12 @@ impl Run<'_> {
             if let Some(default) = &column.default {
                 self.default_value(default, &column.data_type).await?;
             }
+            let identity = match &column.identity {
+                Some(identity) => Some(self.declared_identity(column, identity)?),
+                None => None,
+            };
             found.push(unity::Column {
+                identity,
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
                 nullable: column.nullable,
@@ -74,7 +79,15 @@ pub(crate) fn columns_of_plan(plan: &LogicalPlan) -> Result<Vec<unity::Column>, 
             SqlError::unsupported(format_args!("the type {} of column '{}'", field.data_type(), field.name()))
         })?;
         let name = field.name().clone();
-        Ok(unity::Column { name, data_type, nullable: true, comment: None, mask: None, default: None })
+        Ok(unity::Column {
+            name,
+            data_type,
+            nullable: true,
+            comment: None,
+            mask: None,
+            default: None,
+            identity: None,
+        })
     });
     let columns: Vec<_> = columns.collect::<Result<_, SqlError>>()?;
     distinct(&columns)?;

@@ -73,6 +73,11 @@ impl Run<'_> {
         for column in &columns {
             delta::storable(&column.name, &column.data_type)?;
         }
+        if external && columns.iter().any(|column| column.identity.is_some()) {
+            return Err(SqlError::unsupported(
+                "an IDENTITY column of an external table, which nobody writes here",
+            ));
+        }
         // A key's columns are NOT NULL without saying so, but only here.
         for name in create.primary_key.iter().flat_map(|key| &key.columns) {
             let at = position(&columns, name)?;
@@ -157,6 +162,13 @@ impl Run<'_> {
                 object.full_name
             )));
         };
+        if table.columns.iter().any(|column| column.identity.is_some()) {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which has an IDENTITY column: the clone would count again what is counted already. Write \
+                 CREATE TABLE, and INSERT INTO .. SELECT",
+                object.full_name
+            )));
+        }
         if table.row_filter.is_some() || table.columns.iter().any(|column| column.mask.is_some()) {
             return Err(SqlError::unsupported(format_args!(
                 "CLONE of {}, which has a row filter or a column mask. Write CREATE TABLE .. AS SELECT",

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use brickyard_catalog::family;
 use brickyard_catalog::unity::{
-    EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, ManageObject, Object, ObjectKind,
-    PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
+    EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, Identity, ManageObject, Object,
+    ObjectKind, PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
 };
 
 use super::cell::{Cell, position, table_type_cells, type_cells, yes};
@@ -146,7 +146,7 @@ impl Reader<'_, '_> {
                 row.extend([column.name.as_str().into(), position(index), column.default.clone().into()]);
                 row.push(yes(column.nullable));
                 row.extend(type_cells(&column.data_type));
-                row.extend(plain_column(updatable));
+                row.extend(plain_column(updatable, column.identity.as_ref()));
                 row.push(column.comment.clone().into());
                 rows.push(row);
             }
@@ -160,7 +160,7 @@ impl Reader<'_, '_> {
                     row.extend([NAME.into(), (*relation).into(), field.name().as_str().into()]);
                     row.extend([position(index), Cell::Null, yes(true)]);
                     row.extend(type_cells(&data_type));
-                    row.extend(plain_column(false));
+                    row.extend(plain_column(false, None));
                     row.push(Cell::Null);
                     rows.push(row);
                 }
@@ -266,9 +266,19 @@ fn made_with(catalog: &Object) -> [Cell; 4] {
 }
 
 /// From `is_identity` to `partition_index`.
-fn plain_column(updatable: bool) -> Row {
-    let mut cells = vec![yes(false)];
-    cells.extend(vec![Cell::Null; 6]);
+fn plain_column(updatable: bool, identity: Option<&Identity>) -> Row {
+    let mut cells = vec![yes(identity.is_some())];
+    match identity {
+        Some(identity) => {
+            let how = if identity.always { "ALWAYS" } else { "BY DEFAULT" };
+            let numbers =
+                [identity.start, identity.step].map(|number| Cell::from(number.to_string().as_str()));
+            cells.push(how.into());
+            cells.extend(numbers);
+            cells.extend([Cell::Null, Cell::Null, yes(false)]);
+        }
+        None => cells.extend(vec![Cell::Null; 6]),
+    }
     cells.extend([yes(false), Cell::Null, yes(false), yes(false), Cell::Null, yes(updatable), Cell::Null]);
     cells
 }

@@ -54,6 +54,7 @@ pub(super) fn tables(catalog: &Object) -> Vec<(String, Object)> {
                 comment: None,
                 mask: None,
                 default: None,
+                identity: None,
             };
             let detail = TableDetail {
                 table_kind: TableKind::View,

@@ -137,6 +137,7 @@ fn column(wire: Wire) -> Result<Column, ApiError> {
         comment: wire.comment.filter(|comment| !comment.is_empty()),
         mask: None,
         default: None,
+        identity: None,
     })
 }
 
