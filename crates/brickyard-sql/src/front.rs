@@ -12,6 +12,7 @@
 
 mod alter;
 mod column;
+mod copy_into;
 mod create;
 mod create_table;
 mod cursor;

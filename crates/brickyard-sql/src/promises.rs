@@ -2,6 +2,7 @@
 
 mod changes;
 mod copy;
+mod copy_into;
 mod definitions;
 mod foreign_tables;
 mod functions_and_views;

@@ -105,6 +105,7 @@ impl<'a> Run<'a> {
                 self.delete(&table, alias.as_deref(), filter.as_ref()).await
             }
             Statement::Merge(merge) => self.merge(*merge).await,
+            Statement::CopyInto(copy) => self.copy_into(*copy).await,
             Statement::Truncate { table } => self.truncate(&table).await,
             Statement::DescribeColumn { table, column } => self.describe_column(&table, &column),
             Statement::Upkeep { table, what } => self.upkeep(&table, what).await,

@@ -3,10 +3,14 @@
 //! Queries are `sqlparser`'s own tree. Everything that Databricks writes differently (policies, functions, grants,
 //! `SHOW`) is ours, so that no clause is silently dropped: what `front` does not put in here is refused.
 
+mod copy_into;
+
 use std::collections::BTreeMap;
 
 use brickyard_types::SqlType;
 use datafusion::sql::sqlparser::ast;
+
+pub use self::copy_into::CopyInto;
 
 /// A name of one to three parts, as written, without quotes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,6 +78,7 @@ pub enum Statement {
         filter: Option<ast::Expr>,
     },
     Merge(Box<Merge>),
+    CopyInto(Box<CopyInto>),
     Truncate {
         table: NameOrMarker,
     },

@@ -104,7 +104,7 @@ impl Run<'_> {
     }
 
     /// A query's rows as rows of the table: in order, by the names that the statement lists, or by the query's names.
-    async fn inserted(
+    pub(super) async fn inserted(
         &self,
         plan: LogicalPlan,
         columns: &[Column],

@@ -234,7 +234,10 @@ impl Run<'_> {
                 Some(plan) => self.rows_of(as_columns(plan, &detail.columns)?).await?,
                 None => no_rows_of(&detail.columns),
             };
-            delta::write(self.sql, &before.uid, &detail.columns, rows, delta::Write::Overwrite).await?;
+            // What COPY INTO loaded is gone with the rows, and may be loaded again.
+            let begin_again = vec![(crate::change::copy_into::MARK.to_owned(), 0)];
+            let how = delta::Write::Overwrite;
+            delta::write_with(self.sql, &before.uid, &detail.columns, rows, how, begin_again).await?;
         }
         let unset = before.properties.keys().filter(|key| !properties.contains_key(*key)).cloned().collect();
         let changes = vec![

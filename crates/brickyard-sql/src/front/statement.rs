@@ -4,11 +4,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::syntax_error::SyntaxError;
-use super::{alter, create, describe, dml, grant, query, show, upkeep, variable};
+use super::{alter, copy_into, create, describe, dml, grant, query, show, upkeep, variable};
 use crate::statement::{Kind, NameOrMarker, Statement};
 
 /// Statements of Databricks that are refused, by their first words.
-const REFUSED: [&str; 37] = [
+const REFUSED: [&str; 36] = [
     "BEGIN",
     "CACHE",
     "CALL",
@@ -16,7 +16,6 @@ const REFUSED: [&str; 37] = [
     "CLEAR",
     "CLONE",
     "COMMIT",
-    "COPY INTO",
     "CONVERT TO DELTA",
     "DENY",
     "FSCK",
@@ -84,6 +83,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         "RESTORE",
         "EXECUTE IMMEDIATE",
         "DECLARE",
+        "COPY INTO",
     ];
     match cursor.eat_one_of(&heads) {
         Some("EXPLAIN") => explain(cursor),
@@ -108,6 +108,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         Some("REFRESH TABLE") => upkeep::refresh(cursor),
         Some("RESTORE") => upkeep::restore(cursor),
         Some("EXECUTE IMMEDIATE") => variable::execute_immediate(cursor),
+        Some("COPY INTO") => copy_into::copy_into(cursor),
         Some("DECLARE") => variable::declare(cursor),
         Some("SET") => set(cursor),
         Some("RESET") => reset(cursor),

@@ -28,7 +28,7 @@ async fn an_identity_column_counts_rows_and_never_gives_a_number_twice() {
          INSERT OVERWRITE main.s.t (a) SELECT a FROM main.s.t WHERE id IN (1, 6);",
     )
     .await;
-    assert_eq!(w.sorted(&w.ana, "SELECT id, a FROM main.s.t").await, ["7|X", "8|u"]);
+    assert_eq!(w.sorted(&w.ana, "SELECT id FROM main.s.t").await, ["7", "8"]);
     let made = w.ask(&w.ana, "SHOW CREATE TABLE main.s.t").await.unwrap();
     assert!(
         made[0].contains("id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 1)"),

@@ -144,7 +144,7 @@ fn what_is_not_supported_is_refused_by_its_name() {
         ("GRANT SELECT ON t TO x WITH GRANT OPTION", "WITH GRANT OPTION"),
         ("EXPLAIN DROP TABLE t", "EXPLAIN"),
         ("SET x", "without a value"),
-        ("COPY INTO t FROM 'x'", "COPY INTO"),
+        ("COPY INTO t FROM 'x' FILEFORMAT = CSV VALIDATE ALL", "VALIDATE"),
         ("BEGIN SELECT 1", "BEGIN"),
         ("EXECUTE IMMEDIATE 'SELECT :x' USING 1", "without a name"),
         ("VACUUM t RETAIN 1 HOURS", "RETAIN"),
