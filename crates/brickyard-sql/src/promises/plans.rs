@@ -75,3 +75,22 @@ async fn a_rank_over_full_joins_of_one_value_is_planned_and_right() {
             WHERE g.k = 1) WHERE k = 1";
     assert_eq!(w.ask(&w.ana, query).await.as_deref(), Ok(&["1|1".to_owned(), "1|1".to_owned()][..]));
 }
+
+/// Found by generated queries: of an expression with a function inside a comparison the planner does not see that the rows
+/// below are sorted by it.
+#[tokio::test]
+async fn rows_are_in_the_order_of_an_expression_whose_parts_have_none() {
+    let w = Workspace::with_sales().await;
+    for (query, rows) in [
+        (
+            "SELECT id, rank() OVER (ORDER BY CASE WHEN 1 / (id - 777) < 5 THEN -id ELSE id END) FROM main.sales.orders",
+            ["1|2", "2|1"],
+        ),
+        (
+            "SELECT id, count(*) OVER (ORDER BY CASE WHEN length(region) / 2 < 5 THEN id ELSE 0 END) FROM main.sales.orders",
+            ["1|1", "2|2"],
+        ),
+    ] {
+        assert_eq!(w.sorted(&w.ana, query).await, rows, "{query}");
+    }
+}
