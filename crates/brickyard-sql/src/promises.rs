@@ -18,6 +18,7 @@ mod single_row;
 mod spark;
 mod spark_queries;
 mod subqueries;
+mod tags;
 mod temporary;
 mod time;
 mod workspace;

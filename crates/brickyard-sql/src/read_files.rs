@@ -204,6 +204,7 @@ fn columns_of(schema: &Schema) -> Result<Vec<Column>, SqlError> {
             mask: None,
             default: None,
             identity: None,
+            tags: Default::default(),
         })
     });
     columns.collect()

@@ -3,6 +3,7 @@
 //! Queries are `sqlparser`'s own tree. Everything that Databricks writes differently (policies, functions, grants,
 //! `SHOW`) is ours, so that no clause is silently dropped: what `front` does not put in here is refused.
 
+mod alteration;
 mod copy_into;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use brickyard_types::SqlType;
 use datafusion::sql::sqlparser::ast;
 
+pub use self::alteration::Alteration;
 pub use self::copy_into::CopyInto;
 
 /// A name of one to three parts, as written, without quotes.
@@ -465,77 +467,6 @@ pub struct CreateConnection {
 pub enum OptionValue {
     Literal(String),
     Secret { scope: String, key: String },
-}
-
-/// What `ALTER` does.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs)]
-pub enum Alteration {
-    /// `[SET] OWNER TO principal`.
-    OwnerTo(String),
-    RenameTo(NameOrMarker),
-    SetProperties(BTreeMap<String, String>),
-    UnsetProperties {
-        keys: Vec<String>,
-        if_exists: bool,
-    },
-    /// Of a catalog, schema or connection: `SET COMMENT`; tables use `COMMENT ON`.
-    SetComment(Option<String>),
-    AddColumns(Vec<(Column, Option<Place>)>),
-    ColumnPlace {
-        column: String,
-        place: Place,
-    },
-    /// `CLUSTER BY (..)`; empty: `NONE`, or whoever likes.
-    ClusterBy(Vec<String>),
-    DropColumns {
-        names: Vec<String>,
-        if_exists: bool,
-    },
-    RenameColumn {
-        from: String,
-        to: String,
-    },
-    ColumnComment {
-        column: String,
-        comment: Option<String>,
-    },
-    ColumnType {
-        column: String,
-        data_type: SqlType,
-    },
-    ColumnNullable {
-        column: String,
-        nullable: bool,
-    },
-    /// `SET DEFAULT expression`, or `DROP DEFAULT`.
-    ColumnDefault {
-        column: String,
-        default: Option<Box<ast::Expr>>,
-    },
-    SetMask {
-        column: String,
-        mask: Mask,
-    },
-    DropMask {
-        column: String,
-    },
-    SetRowFilter(RowFilter),
-    DropRowFilter,
-    AddConstraint(Constraint),
-    DropConstraint {
-        dropped: Dropped,
-        if_exists: bool,
-        cascade: bool,
-    },
-    /// `ALTER VIEW v AS query`.
-    ViewQuery {
-        query: Box<ast::Query>,
-        text: String,
-    },
-    SetOptions(Vec<(String, OptionValue)>),
-    /// Understood and without effect here: `SET TAGS`, `CLUSTER BY`, constraints. Says which.
-    Refused(String),
 }
 
 /// `INSERT INTO|OVERWRITE`.

@@ -129,6 +129,9 @@ pub struct Object {
     pub comment: Option<String>,
     /// `TBLPROPERTIES`, `DBPROPERTIES`.
     pub properties: BTreeMap<String, String>,
+    /// `SET TAGS`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// When, and by whom.
     pub created_at: Timestamp,
     /// The creator's name.
@@ -255,6 +258,9 @@ pub struct Column {
     /// That its values are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// `ALTER COLUMN .. SET TAGS`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// `GENERATED .. AS IDENTITY`.

@@ -31,6 +31,7 @@ impl Run<'_> {
             };
             found.push(unity::Column {
                 identity,
+                tags: Default::default(),
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
                 nullable: column.nullable,
@@ -87,6 +88,7 @@ pub(crate) fn columns_of_plan(plan: &LogicalPlan) -> Result<Vec<unity::Column>, 
             mask: None,
             default: None,
             identity: None,
+            tags: Default::default(),
         })
     });
     let columns: Vec<_> = columns.collect::<Result<_, SqlError>>()?;

@@ -149,7 +149,7 @@ impl Run<'_> {
         let object = self.object(ObjectKind::Table, name)?;
         self.authorize(unity::SelectTable(Self::target(&object)))?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
-        Ok(columns.into_iter().map(|column| Column { mask: None, ..column }).collect())
+        Ok(columns.into_iter().map(|column| Column { mask: None, tags: BTreeMap::new(), ..column }).collect())
     }
 
     /// A clone holds every row, and has none of the policies: of a table with policies there is none. Databricks has no

@@ -1,11 +1,12 @@
 //! The rows of each relation: objects that the speaker may know about, and no other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use brickyard_catalog::family;
 use brickyard_catalog::unity::{
-    EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, Identity, ManageObject, Object,
-    ObjectKind, PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
+    Column, EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, Identity, ManageObject,
+    Object, ObjectKind, PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
 };
 
 use super::cell::{Cell, position, table_type_cells, type_cells, yes};
@@ -50,6 +51,12 @@ impl Reader<'_, '_> {
             "table_privileges" => self.privileges(&self.objects(ObjectKind::Table), 1),
             // The specific name of a function is its name: it has no overloads.
             "routine_privileges" => self.privileges(&self.objects(ObjectKind::Function), 2),
+            "catalog_tags" => self.catalogs.iter().flat_map(|one| tags(names(one), &one.tags)).collect(),
+            "schema_tags" => self.tagged(ObjectKind::Schema),
+            "table_tags" => self.tagged(ObjectKind::Table),
+            "column_tags" => {
+                self.objects(ObjectKind::Table).iter().flat_map(|table| column_tags(table)).collect()
+            }
             "information_schema_catalog_name" => vec![vec![self.named.as_str().into()]],
             _ => Vec::new(),
         }
@@ -72,6 +79,10 @@ impl Reader<'_, '_> {
         }
         found.retain(|object| catalog.sees(speaker, &object.reference()));
         found
+    }
+
+    fn tagged(&self, kind: ObjectKind) -> Vec<Row> {
+        self.objects(kind).iter().flat_map(|object| tags(names(object), &object.tags)).collect()
     }
 
     fn functions(&self) -> impl Iterator<Item = Arc<Object>> + use<> {
@@ -248,6 +259,26 @@ impl Reader<'_, '_> {
 /// The parts of an object's name. Databricks keeps names in lower case.
 pub(super) fn names(object: &Object) -> Row {
     object.full_name.split('.').map(|part| part.to_lowercase().into()).collect()
+}
+
+/// A row for each tag of what these cells name.
+fn tags(named: Row, tags: &BTreeMap<String, String>) -> Vec<Row> {
+    let row = |(name, value): (&String, &String)| {
+        let mut row = named.clone();
+        row.extend([name.as_str().into(), value.as_str().into()]);
+        row
+    };
+    tags.iter().map(row).collect()
+}
+
+fn column_tags(object: &Object) -> Vec<Row> {
+    let columns = object.table().map(|table| table.columns.as_slice()).unwrap_or_default();
+    let of = |column: &Column| {
+        let mut named = names(object);
+        named.push(column.name.as_str().into());
+        tags(named, &column.tags)
+    };
+    columns.iter().flat_map(of).collect()
 }
 
 /// `created`, `created_by`, `last_altered`, `last_altered_by`.

@@ -149,6 +149,7 @@ fn columns(text: &str) -> Result<Vec<Column>, SqlError> {
             mask: None,
             default: None,
             identity: None,
+            tags: Default::default(),
         });
     }
     if columns.is_empty() { Err(wrong()) } else { Ok(columns) }

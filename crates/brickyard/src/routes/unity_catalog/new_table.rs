@@ -138,6 +138,7 @@ fn column(wire: Wire) -> Result<Column, ApiError> {
         mask: None,
         default: None,
         identity: None,
+        tags: Default::default(),
     })
 }
 
