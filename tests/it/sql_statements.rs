@@ -134,6 +134,31 @@ async fn a_session_remembers_where_it_is_and_is_its_openers() {
 }
 
 #[tokio::test]
+async fn a_temporary_view_and_a_variable_stay_in_their_session() {
+    let kit = Kit::start(YAML).await;
+    let ana = kit.token("ana@example.com");
+    let opened = kit.post("/api/2.0/sql/sessions", &ana, &json!({"warehouse_id": "w1"})).await;
+    let id = opened.json()["session_id"].as_str().expect("an id").to_owned();
+    let said = |text: &str| json!({"statement": text, "session_id": id});
+    for made in
+        ["CREATE TEMP VIEW v AS SELECT 1 AS x UNION ALL SELECT 2", "DECLARE VARIABLE least INT DEFAULT 1"]
+    {
+        let answer = run(&kit, "ana@example.com", said(made)).await;
+        assert_eq!(answer["status"]["state"], "SUCCEEDED", "{answer}");
+    }
+    let mut read = said("SELECT x FROM v WHERE x > least");
+    assert_eq!(run(&kit, "ana@example.com", read.clone()).await["result"]["data_array"], json!([["2"]]));
+    // A statement that says where its names are looked up is of the same session.
+    read["schema"] = json!("information_schema");
+    assert_eq!(run(&kit, "ana@example.com", read).await["result"]["data_array"], json!([["2"]]));
+    let outside = run(&kit, "ana@example.com", json!({"statement": "SELECT x FROM v"})).await;
+    assert_eq!(outside["status"]["state"], "FAILED", "{outside}");
+    let refused = run(&kit, "ana@example.com", json!({"statement": "CREATE TEMP VIEW v AS SELECT 1"})).await;
+    let message = refused["status"]["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("POST /api/2.0/sql/sessions"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_warehouse_is_made_listed_changed_stopped_and_woken_by_a_statement() {
     let kit = Kit::start(YAML).await;
     let (admin, ana, ben) =

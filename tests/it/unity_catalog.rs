@@ -42,6 +42,8 @@ fn column(name: &str, data_type: &str) -> Column {
         comment: None,
         mask: None,
         default: None,
+        identity: None,
+        tags: Default::default(),
     }
 }
 

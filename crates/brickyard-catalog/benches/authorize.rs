@@ -58,6 +58,7 @@ fn object(id: u64, kind: ObjectKind, parent: u64, full_name: &str, owner: Princi
         owner,
         comment: None,
         properties: Default::default(),
+        tags: Default::default(),
         created_at: at,
         created_by: "owner@x".into(),
         updated_at: at,

@@ -39,8 +39,8 @@ pub use grants::{
 pub use name::{InvalidObjectName, ObjectPath, quoted};
 pub use object::{
     Column, ColumnMask, ConnectionDetail, Detail, ForeignKey, FunctionBody, FunctionDetail,
-    FunctionParameter, FunctionReturns, Object, ObjectId, ObjectKind, ObjectRef, PolicyArgument, RowFilter,
-    SealedOption, TableDetail, TableKind,
+    FunctionParameter, FunctionReturns, Identity, Object, ObjectId, ObjectKind, ObjectRef, PolicyArgument,
+    RowFilter, SealedOption, TableDetail, TableKind,
 };
 pub use privilege::{PrivilegeSet, UnityPrivilege, UnknownPrivilege};
 pub use state::{Unity, UnityChange};

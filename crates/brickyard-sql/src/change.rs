@@ -6,6 +6,8 @@
 //! - Conditions and new values see what the speaker sees, masks included. What is not assigned keeps its real value.
 
 pub(crate) mod check;
+pub(crate) mod copy_into;
+mod identity;
 mod insert;
 mod merge;
 mod modify;

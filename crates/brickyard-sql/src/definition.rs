@@ -12,6 +12,7 @@ mod container;
 mod function;
 mod policy;
 mod table;
+mod tags;
 mod view;
 
 use std::sync::Arc;
@@ -108,6 +109,12 @@ impl Run<'_> {
         cascade: bool,
     ) -> Result<Rows, SqlError> {
         let wanted = object_kind(kind);
+        if kind == Kind::View && self.drop_temporary_view(name)? {
+            return Ok(no_rows());
+        }
+        if kind == Kind::Table {
+            self.no_temporary_view(name)?;
+        }
         let path = self.path(wanted, name)?;
         information_schema::refuse_change(&path)?;
         let object = match self.existing(wanted, &path) {
@@ -177,6 +184,26 @@ impl Run<'_> {
             Alteration::RenameTo(to) => unity::Alteration::Rename(self.renamed(&object, &to)?),
             Alteration::SetOptions(options) => {
                 let detail = self.connection_with(&object, options)?;
+                unity::Alteration::Detail(detail)
+            }
+            Alteration::SetTags { column: None, tags } => {
+                tags::fit(&object.tags, &tags)?;
+                unity::Alteration::SetTags(tags)
+            }
+            Alteration::UnsetTags { column: None, names } => unity::Alteration::UnsetTags(names),
+            Alteration::SetTags { column: Some(column), tags } => {
+                let detail = tags::of_column(&object, &column, |kept| {
+                    tags::fit(kept, &tags)?;
+                    kept.extend(tags.clone());
+                    Ok(())
+                })?;
+                unity::Alteration::Detail(detail)
+            }
+            Alteration::UnsetTags { column: Some(column), names } => {
+                let detail = tags::of_column(&object, &column, |kept| {
+                    kept.retain(|name, _| !names.contains(name));
+                    Ok(())
+                })?;
                 unity::Alteration::Detail(detail)
             }
             Alteration::Refused(what) => return Err(SqlError::unsupported(what)),

@@ -25,8 +25,9 @@ use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
 use datafusion::execution::{SessionStateBuilder, session_state::SessionState};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit, try_cast};
 use datafusion::prelude::SessionConfig;
-use deltalake_core::kernel::StructType;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{StructType, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::operations::write::{SchemaMode, WriteBuilder};
 use deltalake_core::protocol::SaveMode;
@@ -127,8 +128,24 @@ pub(crate) async fn write(
     inner: &Inner,
     uid: &str,
     columns: &[Column],
+    rows: Rows,
+    how: Write,
+) -> Result<u64, SqlError> {
+    write_with(inner, uid, columns, rows, how, Vec::new()).await
+}
+
+/// Where a count stands: its name, and its last number.
+pub(crate) type Mark = (String, i64);
+
+/// As [`write`], with counts that stand at these numbers once the rows are there: in Delta's log they are transactions
+/// of an application, of which the last one of each name counts.
+pub(crate) async fn write_with(
+    inner: &Inner,
+    uid: &str,
+    columns: &[Column],
     (_, rows): Rows,
     how: Write,
+    marks: Vec<Mark>,
 ) -> Result<u64, SqlError> {
     let schema = stored_schema(columns)?;
     let folder = inner.options.tables.join(uid);
@@ -154,11 +171,23 @@ pub(crate) async fn write(
     if snapshot.is_some() {
         builder = builder.with_schema_mode(evolve);
     }
+    if !marks.is_empty() {
+        let marks = marks.into_iter().map(|(name, number)| Transaction::new(name, number)).collect();
+        builder =
+            builder.with_commit_properties(CommitProperties::default().with_application_transactions(marks));
+    }
     match builder.await {
         Ok(_) => Ok(input.written()),
         // Delta's errors are text; what went wrong with the rows was kept.
         Err(error) => Err(input.failure().unwrap_or_else(|| delta_error(error))),
     }
+}
+
+/// Where a count stands, if it was ever begun.
+pub(crate) async fn mark(inner: &Inner, uid: &str, name: &str) -> Result<Option<i64>, SqlError> {
+    let table = open(&inner.options.tables.join(uid)).await?;
+    let state = table.snapshot().map_err(delta_error)?;
+    state.transaction_version(table.log_store().as_ref(), name).await.map_err(delta_error)
 }
 
 /// Removes the folder of a table that is dropped. What is left behind by a failure is in nobody's way.

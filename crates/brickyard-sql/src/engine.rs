@@ -161,10 +161,16 @@ impl Sql {
     ) -> Result<Answer, SqlError> {
         let said;
         let (statement, parameters) = match statement {
-            Statement::ExecuteImmediate { text, using } => {
-                let (statement, given) =
-                    Run::new(&self.0, session, parameters, traces).immediate(&text, &using)?;
+            Statement::ExecuteImmediate { text, into, using } => {
+                let run = Run::new(&self.0, session, parameters, traces);
+                let (statement, given) = run.immediate(&text, !into.is_empty(), &using)?;
                 said = given;
+                let statement = match statement {
+                    Statement::Query(query) if !into.is_empty() => {
+                        Statement::SetVariablesFrom { names: into, query }
+                    }
+                    statement => statement,
+                };
                 (statement, said.as_slice())
             }
             statement => (statement, parameters),
@@ -196,7 +202,10 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
         vec![Arc::new(crate::spark::comparisons::SparkComparisons)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(crate::spark::casts::SparkCasts));
-    builder = builder.with_analyzer_rules(rules);
+    // Of what it compares, the types are settled.
+    rules.push(Arc::new(crate::subqueries::Subqueries));
+    builder = builder.with_analyzer_rules(rules).with_optimizer_rules(crate::subqueries::marked::rules());
+    builder = builder.with_physical_optimizer_rules(crate::lost_order::rules());
     let planners = builder.expr_planners().take();
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));
     let mut state = builder.build();
@@ -211,6 +220,8 @@ fn without_functions(known: &SessionState) -> Result<SessionState, SqlError> {
         .with_config(known.config().clone())
         .with_runtime_env(Arc::clone(known.runtime_env()))
         .with_analyzer_rules(known.analyzer().rules.clone())
+        .with_optimizer_rules(known.optimizers().to_vec())
+        .with_physical_optimizer_rules(known.physical_optimizers().to_vec())
         .build();
     // The one that a rule of the optimizer looks up, for DISTINCT ON.
     state.register_udaf(known.udaf("first_value")?)?;

@@ -221,14 +221,16 @@ fn plain(error: &DataFusionError) -> String {
 
 /// A subquery that would have to be run once for each row.
 pub(crate) const CORRELATED: &str = "brickyard does not support a subquery of one value that refers to the query around it \
-     otherwise than by =, or that sorts and limits its rows. Write it as a JOIN with GROUP BY.";
+     and groups, sorts or limits its rows, or refers to it elsewhere than in WHERE and its aggregates. Write it as a JOIN \
+     with GROUP BY.";
 
 /// A subquery that could not be made a join.
 fn not_decorrelated(expression: &str) -> &'static str {
     if expression.starts_with("ScalarSubquery") {
         CORRELATED
     } else {
-        "brickyard does not support EXISTS and IN (SELECT ..) here. Write them in WHERE, or write a LEFT JOIN."
+        "brickyard does not support EXISTS and IN (SELECT ..) that refer to the query around them elsewhere than in the \
+         subquery's own WHERE. Write a LEFT JOIN."
     }
 }
 

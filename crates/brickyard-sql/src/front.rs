@@ -12,6 +12,7 @@
 
 mod alter;
 mod column;
+mod copy_into;
 mod create;
 mod create_table;
 mod cursor;
@@ -33,6 +34,7 @@ mod string_literal;
 mod syntax_error;
 mod unnamed;
 mod upkeep;
+mod variable;
 
 #[cfg(test)]
 mod tests;

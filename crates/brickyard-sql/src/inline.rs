@@ -28,7 +28,7 @@ use crate::planner::Called;
 use crate::python_function::{PythonFunction, scalar_udf};
 use crate::relation::context;
 use crate::run::Run;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 
 impl Run<'_> {
     /// A plan with every function's body in the place of its call.
@@ -164,7 +164,7 @@ impl Run<'_> {
             owner: object.owner,
             of: &reference,
         };
-        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1 };
+        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1, names: Names::Catalog };
         self.plan_scope_expression(inner, &expression, &schema).await
     }
 
@@ -225,7 +225,7 @@ impl Run<'_> {
             owner: object.owner,
             of: &reference,
         };
-        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1 };
+        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1, names: Names::Catalog };
         let planned = self.plan_scope_expression(inner, &exists, &schema).await?;
         let Some(subquery) = subquery_of(&planned) else {
             return Err(SqlError::unsupported("this body of a table function"));
@@ -468,7 +468,7 @@ fn put_bodies_in_plan(
 }
 
 /// Rewrites every expression of a plan and of its subqueries. Columns keep their names.
-fn map_expressions(
+pub(crate) fn map_expressions(
     plan: LogicalPlan,
     change: &mut dyn FnMut(Expr) -> Result<Transformed<Expr>, DataFusionError>,
 ) -> Result<LogicalPlan, DataFusionError> {

@@ -34,6 +34,7 @@ mod http_request;
 mod identity_functions;
 mod information_schema;
 mod inline;
+mod lost_order;
 pub mod outside;
 mod planner;
 mod policy_errors;
@@ -46,6 +47,8 @@ mod session;
 mod show;
 mod spark;
 pub mod statement;
+mod subqueries;
+mod temporary;
 mod upkeep;
 mod use_statement;
 

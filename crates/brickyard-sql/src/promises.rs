@@ -2,11 +2,13 @@
 
 mod changes;
 mod copy;
+mod copy_into;
 mod definitions;
 mod foreign_tables;
 mod functions_and_views;
 mod hostile_statements;
 mod http_requests;
+mod identity;
 mod information_schema;
 mod plans;
 mod policies;
@@ -15,6 +17,9 @@ mod section_r;
 mod single_row;
 mod spark;
 mod spark_queries;
+mod subqueries;
+mod tags;
+mod temporary;
 mod time;
 mod workspace;
 

@@ -9,7 +9,7 @@
 mod options;
 mod paths;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +31,33 @@ use crate::error::SqlError;
 
 use options::{Format, Options};
 
+/// The option that says which of a path's files are meant, one a line: `COPY INTO` loads no file twice.
+pub(crate) const ONLY: &str = "@files";
+
+/// The files that a path means, below the folder of files: all of them, those of these names, or those that fit a pattern.
+pub(crate) async fn chosen(
+    inner: &Inner,
+    path: &str,
+    names: &[String],
+    pattern: Option<&str>,
+) -> Result<Vec<String>, SqlError> {
+    let path = path.trim_end_matches('/');
+    let mut files = Vec::new();
+    match pattern {
+        Some(pattern) => files = paths::files(inner, &format!("{path}/{pattern}")).await?,
+        None if names.is_empty() => files = paths::files(inner, path).await?,
+        None => {
+            for name in names {
+                files.extend(paths::files(inner, &format!("{path}/{name}")).await?);
+            }
+        }
+    }
+    let mut below: Vec<String> = files.iter().map(|file| paths::below(inner, file)).collect();
+    below.sort();
+    below.dedup();
+    Ok(below)
+}
+
 /// `read_files('path', format => 'csv', ..)`.
 pub(crate) async fn table(
     inner: &Inner,
@@ -42,7 +69,12 @@ pub(crate) async fn table(
         let columns = columns_of(&*delta::schema_at(inner, &folder).await?)?;
         return delta::at(inner, &folder, &columns).await;
     }
-    let files = paths::files(inner, path).await?;
+    let mut files = paths::files(inner, path).await?;
+    let mut options = options;
+    if let Some(only) = options.remove(ONLY) {
+        let only: HashSet<&str> = only.split('\n').collect();
+        files.retain(|file| only.contains(paths::below(inner, file).as_str()));
+    }
     let options = Options::read(&files, options)?;
     let columns = match &options.schema {
         Some(columns) => columns.clone(),
@@ -164,7 +196,16 @@ fn columns_of(schema: &Schema) -> Result<Vec<Column>, SqlError> {
             SqlError::unsupported(format_args!("the type {} of column '{}'", field.data_type(), field.name()))
         })?;
         let name = field.name().clone();
-        Ok(Column { name, data_type, nullable: true, comment: None, mask: None, default: None })
+        Ok(Column {
+            name,
+            data_type,
+            nullable: true,
+            comment: None,
+            mask: None,
+            default: None,
+            identity: None,
+            tags: Default::default(),
+        })
     });
     columns.collect()
 }

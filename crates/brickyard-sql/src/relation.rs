@@ -21,7 +21,7 @@ use crate::front;
 use crate::policy_errors::cannot_fail;
 use crate::read_files;
 use crate::run::Run;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::session::Current;
 
 /// The name of the relation inside a barrier.
@@ -82,7 +82,7 @@ impl Run<'_> {
         let invoker = self.session.speaker().principal();
         let asker = Asker::Definer { invoker, owner: object.owner, of: &reference };
         let current = context(&table.view_context, &self.current());
-        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1 };
+        let inner = Scope { asker: &asker, current: &current, depth: scope.depth + 1, names: Names::Catalog };
         let plan = self.plan_scope_query(inner, &query).await?;
         let found = plan.schema().columns();
         if found.len() != table.columns.len() {

@@ -215,7 +215,16 @@ impl VisitorMut for Rewrite<'_> {
         }
         match expr {
             Expr::Identifier(ident) => fold(ident),
-            Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(fold),
+            Expr::CompoundIdentifier(idents) => {
+                idents.iter_mut().for_each(fold);
+                // `system.session.x`: variables are in no other place.
+                if let [system, session, _] = idents.as_slice()
+                    && system.value == "system"
+                    && session.value == crate::temporary::variables::SESSION
+                {
+                    idents.remove(0);
+                }
+            }
             Expr::QualifiedWildcard(name, _) => fold_name(name),
             Expr::Function(function) => {
                 fold_name(&mut function.name);

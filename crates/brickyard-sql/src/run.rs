@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use crate::engine::Inner;
 use crate::error::SqlError;
 use crate::session::{Current, Parameter, Session};
-use crate::statement::{Name, NameOrMarker, Statement};
+use crate::statement::{Kind, Name, NameOrMarker, Statement};
 
 /// The rows of an answer, and what they look like.
 pub(crate) type Rows = (SchemaRef, SendableRecordBatchStream);
@@ -84,6 +84,7 @@ impl<'a> Run<'a> {
             Statement::CreateCatalog(create) => self.create_container(ObjectKind::Catalog, create).await,
             Statement::CreateSchema(create) => self.create_container(ObjectKind::Schema, create).await,
             Statement::CreateTable(create) => self.create_table(*create).await,
+            Statement::CreateView(create) if create.temporary => self.create_temporary_view(*create).await,
             Statement::CreateView(create) => self.create_view(*create).await,
             Statement::CreateFunction(create) => self.create_function(*create).await,
             Statement::CreateConnection(create) => self.create_connection(create).await,
@@ -104,11 +105,17 @@ impl<'a> Run<'a> {
                 self.delete(&table, alias.as_deref(), filter.as_ref()).await
             }
             Statement::Merge(merge) => self.merge(*merge).await,
+            Statement::CopyInto(copy) => self.copy_into(*copy).await,
             Statement::Truncate { table } => self.truncate(&table).await,
             Statement::DescribeColumn { table, column } => self.describe_column(&table, &column),
             Statement::Upkeep { table, what } => self.upkeep(&table, what).await,
             Statement::ShowTableExtended { within, like } => self.show_table_extended(within.as_ref(), &like),
-            Statement::Describe { kind, name, extended } => self.describe(kind, &name, extended),
+            Statement::Describe { kind, name, extended } => match self.named_temporary_view(&name)? {
+                Some(view) if matches!(kind, Kind::Table | Kind::View) => {
+                    self.describe_temporary_view(&view).await
+                }
+                _ => self.describe(kind, &name, extended),
+            },
             Statement::ShowCatalogs { like } => self.show_catalogs(like.as_deref()),
             Statement::ShowSchemas { within, like } => self.show_schemas(within.as_ref(), like.as_deref()),
             Statement::ShowTables { within, like } => self.show_tables(within.as_ref(), like.as_deref()),
@@ -133,6 +140,10 @@ impl<'a> Run<'a> {
             }
             // The engine puts what it says in its place.
             Statement::ExecuteImmediate { .. } => Err(SqlError::unsupported("EXECUTE IMMEDIATE here")),
+            Statement::Declare(declare) => self.declare(*declare).await,
+            Statement::SetVariables(set) => self.set_variables(set).await,
+            Statement::SetVariablesFrom { names, query } => self.variables_from(&names, &query).await,
+            Statement::DropVariable { name, if_exists } => self.drop_variable(&name, if_exists),
             Statement::UseCatalog(name) => self.use_catalog(&name),
             Statement::UseSchema(name) => self.use_schema(&name),
             Statement::Set { name, value } => self.set(&name, value.as_deref()),
@@ -171,7 +182,17 @@ impl<'a> Run<'a> {
 
     /// The full path of a name: `IDENTIFIER(..)` is evaluated, missing parts are the session's.
     pub(crate) fn path(&self, kind: ObjectKind, name: &NameOrMarker) -> Result<ObjectPath, SqlError> {
-        let name = match name {
+        qualify(kind, self.written(name)?.0, &self.session.current())
+    }
+
+    /// The only part of a name, if it has one.
+    pub(crate) fn one_part(&self, name: &NameOrMarker) -> Result<Option<String>, SqlError> {
+        let mut parts = self.written(name)?.0;
+        Ok(if parts.len() == 1 { parts.pop() } else { None })
+    }
+
+    fn written(&self, name: &NameOrMarker) -> Result<Name, SqlError> {
+        Ok(match name {
             NameOrMarker::Name(name) => name.clone(),
             NameOrMarker::Identifier(expression) => {
                 let text = self.constant_text(expression)?;
@@ -182,8 +203,7 @@ impl<'a> Run<'a> {
                         .to_vec(),
                 )
             }
-        };
-        qualify(kind, name.0, &self.session.current())
+        })
     }
 
     /// The object of a kind and name.
@@ -192,6 +212,9 @@ impl<'a> Run<'a> {
     /// If there is none. What is above it is looked at first: who may not look into a schema is told so, whether or
     /// not the object is there.
     pub(crate) fn object(&self, kind: ObjectKind, name: &NameOrMarker) -> Result<Arc<Object>, SqlError> {
+        if kind == ObjectKind::Table {
+            self.no_temporary_view(name)?;
+        }
         let path = self.path(kind, name)?;
         self.find(&self.session.speaker().asker(), kind, &path)
     }

@@ -7,6 +7,8 @@ use brickyard_identity::Caller;
 use brickyard_types::{Principal, SqlType};
 use parking_lot::Mutex;
 
+use crate::temporary::Temporary;
+
 /// Who runs a statement.
 #[derive(Clone, Debug)]
 pub enum Speaker {
@@ -39,6 +41,9 @@ impl Speaker {
 pub struct Session {
     speaker: Speaker,
     current: Arc<Mutex<Current>>,
+    temporary: Arc<Mutex<Temporary>>,
+    /// False if it ends with its statement.
+    lasts: bool,
 }
 
 /// Where unqualified names are looked up.
@@ -51,18 +56,35 @@ pub struct Current {
 }
 
 impl Session {
-    /// A session that starts in `catalog` (`main` if none is said) and `schema` (`default`).
+    /// A session for one statement. It starts in `catalog` (`main` if none is said) and `schema` (`default`).
     pub fn new(speaker: Speaker, catalog: Option<String>, schema: Option<String>) -> Self {
         let catalog = catalog.unwrap_or_else(|| "main".to_owned());
         let schema = schema.unwrap_or_else(|| "default".to_owned());
-        Self { speaker, current: Arc::new(Mutex::new(Current { catalog, schema })) }
+        let current = Arc::new(Mutex::new(Current { catalog, schema }));
+        Self { speaker, current, temporary: Arc::default(), lasts: false }
+    }
+
+    /// This session, for as many statements as come: what is temporary stays in it from one to the next.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { lasts: true, ..self }
     }
 
     /// This session, used with another token of the same principal: its `USE` counts here too, the token's rights do
     /// not.
     #[must_use]
     pub fn speaking(&self, speaker: Speaker) -> Self {
-        Self { speaker, current: Arc::clone(&self.current) }
+        let (current, temporary) = (Arc::clone(&self.current), Arc::clone(&self.temporary));
+        Self { speaker, current, temporary, lasts: self.lasts }
+    }
+
+    /// As [`speaking`](Self::speaking), for a statement that says itself where its names are looked up.
+    #[must_use]
+    pub fn speaking_in(&self, speaker: Speaker, catalog: Option<String>, schema: Option<String>) -> Self {
+        let mut current = self.current();
+        current.catalog = catalog.unwrap_or(current.catalog);
+        current.schema = schema.unwrap_or(current.schema);
+        Self { current: Arc::new(Mutex::new(current)), ..self.speaking(speaker) }
     }
 
     /// Who runs its statements.
@@ -73,6 +95,16 @@ impl Session {
     /// Where unqualified names are looked up now.
     pub fn current(&self) -> Current {
         self.current.lock().clone()
+    }
+
+    /// Its temporary views and variables.
+    pub(crate) fn temporary(&self) -> parking_lot::MutexGuard<'_, Temporary> {
+        self.temporary.lock()
+    }
+
+    /// Whether it outlives its statement.
+    pub(crate) fn lasts(&self) -> bool {
+        self.lasts
     }
 
     /// `USE`. Whoever calls it has checked that both may be used.

@@ -3,10 +3,16 @@
 //! Queries are `sqlparser`'s own tree. Everything that Databricks writes differently (policies, functions, grants,
 //! `SHOW`) is ours, so that no clause is silently dropped: what `front` does not put in here is refused.
 
+mod alteration;
+mod copy_into;
+
 use std::collections::BTreeMap;
 
 use brickyard_types::SqlType;
 use datafusion::sql::sqlparser::ast;
+
+pub use self::alteration::Alteration;
+pub use self::copy_into::CopyInto;
 
 /// A name of one to three parts, as written, without quotes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,6 +80,7 @@ pub enum Statement {
         filter: Option<ast::Expr>,
     },
     Merge(Box<Merge>),
+    CopyInto(Box<CopyInto>),
     Truncate {
         table: NameOrMarker,
     },
@@ -162,10 +169,23 @@ pub enum Statement {
         name: Option<NameOrMarker>,
         principal: String,
     },
-    /// `EXECUTE IMMEDIATE text USING value AS name, ..`: the text is a statement of whoever says this.
+    /// `EXECUTE IMMEDIATE text INTO variable, .. USING value AS name, ..`: the text is a statement of whoever says this.
     ExecuteImmediate {
         text: Box<ast::Expr>,
+        into: Vec<Name>,
         using: Vec<(String, ast::Expr)>,
+    },
+    Declare(Box<DeclareVariables>),
+    /// `SET VAR a = 1, b = DEFAULT`.
+    SetVariables(Vec<(Name, Option<ast::Expr>)>),
+    /// `SET VAR (a, b) = (SELECT ..)`.
+    SetVariablesFrom {
+        names: Vec<Name>,
+        query: Box<ast::Query>,
+    },
+    DropVariable {
+        name: Name,
+        if_exists: bool,
     },
     UseCatalog(NameOrMarker),
     /// `USE [SCHEMA|DATABASE] [catalog.]schema`.
@@ -176,6 +196,17 @@ pub enum Statement {
         name: String,
         value: Option<String>,
     },
+}
+
+/// `DECLARE [OR REPLACE] [VARIABLE] name, .. [type] [DEFAULT expression]`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct DeclareVariables {
+    pub names: Vec<Name>,
+    pub or_replace: bool,
+    /// None: the type of the default.
+    pub data_type: Option<SqlType>,
+    pub default: Option<ast::Expr>,
 }
 
 /// What is done to a table's files, or asked of them.
@@ -235,8 +266,18 @@ pub struct Column {
     pub data_type: SqlType,
     pub nullable: bool,
     pub default: Option<ast::Expr>,
+    pub identity: Option<Identity>,
     pub comment: Option<String>,
     pub mask: Option<Mask>,
+}
+
+/// `GENERATED ALWAYS|BY DEFAULT AS IDENTITY (START WITH n INCREMENT BY m)`.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub struct Identity {
+    pub always: bool,
+    pub start: i64,
+    pub step: i64,
 }
 
 /// `MASK f [USING COLUMNS (..)]`.
@@ -346,11 +387,12 @@ pub enum FunctionBody {
     Query(ast::Query),
 }
 
-/// `CREATE [OR REPLACE] VIEW`.
+/// `CREATE [OR REPLACE] [TEMPORARY] VIEW`.
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub struct CreateView {
     pub name: NameOrMarker,
+    pub temporary: bool,
     pub or_replace: bool,
     pub if_not_exists: bool,
     /// Column names with comments, if the statement gives them.
@@ -425,77 +467,6 @@ pub struct CreateConnection {
 pub enum OptionValue {
     Literal(String),
     Secret { scope: String, key: String },
-}
-
-/// What `ALTER` does.
-#[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs)]
-pub enum Alteration {
-    /// `[SET] OWNER TO principal`.
-    OwnerTo(String),
-    RenameTo(NameOrMarker),
-    SetProperties(BTreeMap<String, String>),
-    UnsetProperties {
-        keys: Vec<String>,
-        if_exists: bool,
-    },
-    /// Of a catalog, schema or connection: `SET COMMENT`; tables use `COMMENT ON`.
-    SetComment(Option<String>),
-    AddColumns(Vec<(Column, Option<Place>)>),
-    ColumnPlace {
-        column: String,
-        place: Place,
-    },
-    /// `CLUSTER BY (..)`; empty: `NONE`, or whoever likes.
-    ClusterBy(Vec<String>),
-    DropColumns {
-        names: Vec<String>,
-        if_exists: bool,
-    },
-    RenameColumn {
-        from: String,
-        to: String,
-    },
-    ColumnComment {
-        column: String,
-        comment: Option<String>,
-    },
-    ColumnType {
-        column: String,
-        data_type: SqlType,
-    },
-    ColumnNullable {
-        column: String,
-        nullable: bool,
-    },
-    /// `SET DEFAULT expression`, or `DROP DEFAULT`.
-    ColumnDefault {
-        column: String,
-        default: Option<Box<ast::Expr>>,
-    },
-    SetMask {
-        column: String,
-        mask: Mask,
-    },
-    DropMask {
-        column: String,
-    },
-    SetRowFilter(RowFilter),
-    DropRowFilter,
-    AddConstraint(Constraint),
-    DropConstraint {
-        dropped: Dropped,
-        if_exists: bool,
-        cascade: bool,
-    },
-    /// `ALTER VIEW v AS query`.
-    ViewQuery {
-        query: Box<ast::Query>,
-        text: String,
-    },
-    SetOptions(Vec<(String, OptionValue)>),
-    /// Understood and without effect here: `SET TAGS`, `CLUSTER BY`, constraints. Says which.
-    Refused(String),
 }
 
 /// `INSERT INTO|OVERWRITE`.

@@ -129,6 +129,9 @@ pub struct Object {
     pub comment: Option<String>,
     /// `TBLPROPERTIES`, `DBPROPERTIES`.
     pub properties: BTreeMap<String, String>,
+    /// `SET TAGS`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// When, and by whom.
     pub created_at: Timestamp,
     /// The creator's name.
@@ -252,6 +255,25 @@ pub struct Column {
     /// The default, as SQL.
     #[serde(default)]
     pub default: Option<String>,
+    /// That its values are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// `ALTER COLUMN .. SET TAGS`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// `GENERATED .. AS IDENTITY`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// Nobody else gives it values.
+    pub always: bool,
+    /// The first value.
+    pub start: i64,
+    /// From one value to the next; never 0.
+    pub step: i64,
+    /// What its count goes by, whatever the column is called later.
+    pub uid: Arc<str>,
 }
 
 /// A row filter: rows for which the function is not TRUE are not there.

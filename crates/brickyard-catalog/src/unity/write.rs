@@ -46,6 +46,9 @@ pub enum Alteration {
     /// These are set, the others stay.
     SetProperties(BTreeMap<String, String>),
     UnsetProperties(Vec<String>),
+    /// These are set, the others stay.
+    SetTags(BTreeMap<String, String>),
+    UnsetTags(Vec<String>),
     /// Of the same kind as before.
     Detail(Detail),
 }
@@ -142,6 +145,7 @@ impl Catalog {
                 owner: owner.id,
                 comment: new.comment,
                 properties: new.properties,
+                tags: BTreeMap::new(),
                 created_at: new.at,
                 created_by: Arc::clone(&owner.name),
                 updated_at: new.at,
@@ -196,6 +200,8 @@ impl Catalog {
                             object.properties.remove(&key);
                         }
                     }
+                    Alteration::SetTags(tags) => object.tags.extend(tags),
+                    Alteration::UnsetTags(names) => object.tags.retain(|name, _| !names.contains(name)),
                     Alteration::Detail(detail) => object.detail = detail,
                 }
             }

@@ -12,6 +12,7 @@ use futures_util::TryStreamExt;
 use crate::change::target::Relation;
 use crate::error::SqlError;
 use crate::front;
+use crate::run::query::Names;
 use crate::run::{Rows, Run, rows_from};
 
 /// What the property of a constraint begins with.
@@ -65,7 +66,7 @@ impl Run<'_> {
         let qualifier = Some(TableReference::bare(object.name.to_lowercase()));
         let fields = columns.iter().map(|column| (qualifier.clone(), column.name.to_lowercase())).collect();
         let rows = Relation { batch: batch.clone(), fields }.plan()?;
-        let holds = self.over(&front::parse_expression(condition)?, rows.schema()).await?;
+        let holds = self.over_with(Names::Kept, &front::parse_expression(condition)?, rows.schema()).await?;
         let broken =
             LogicalPlanBuilder::from(rows).filter(holds.is_not_true())?.limit(0, Some(1))?.build()?;
         if self.collected(broken).await?.num_rows() == 0 {

@@ -13,13 +13,14 @@ use datafusion::sql::sqlparser::ast;
 use futures_util::TryStreamExt;
 
 use crate::arrow_types::to_arrow;
+use crate::change::identity::{self, defaults_of_identity};
 use crate::change::target::{Relation, all_but, is_default};
 use crate::change::{assigned, counts};
 use crate::definition::columns::position;
 use crate::delta;
 use crate::error::SqlError;
 use crate::front;
-use crate::run::{Rows, Run};
+use crate::run::{Rows, Run, rows_from};
 use crate::statement::{Insert, NameOrMarker};
 
 /// `DEFAULT` among the `VALUES` of an `INSERT` is what the column's default says.
@@ -57,9 +58,11 @@ impl Run<'_> {
             return Err(SqlError::unsupported("INSERT OVERWRITE of a table with a row filter"));
         }
         let mut source = insert.source;
+        let counts_itself = defaults_of_identity(&mut source, &columns, &insert.columns)?;
         written_defaults(&mut source, &columns, &insert.columns, insert.by_name)?;
         let plan = self.plan_query(&source).await?;
-        let plan = self.inserted(plan, &columns, &insert.columns, insert.by_name).await?;
+        let (plan, generated) =
+            self.inserted(plan, &columns, &insert.columns, insert.by_name, &counts_itself).await?;
         // Rows come from before this commit, also those of the table itself: files are never changed, only added.
         let rows = self.rows_of(plan).await?;
         let _writer = self.sql.writers.only(object.id).await;
@@ -68,12 +71,20 @@ impl Run<'_> {
             let message = format!("The columns of {} were changed meanwhile: try again.", object.full_name);
             return Err(SqlError::condition("DELTA_METADATA_CHANGED", "2D521", message));
         }
+        let (rows, marks) = if generated.is_empty() {
+            (rows, Vec::new())
+        } else {
+            let (schema, rows) = rows;
+            let rows: Vec<RecordBatch> = rows.try_collect().await?;
+            let (rows, marks) = self.counted(&now, &columns, &generated, rows).await?;
+            (rows_from(rows.first().map_or(schema, RecordBatch::schema), rows), marks)
+        };
         let rows = self.checked(&now, &columns, rows).await?;
         if let (Some(which), Some(permit)) = (&insert.replaced, read) {
-            return self.replace_where(&permit, &now, which, rows).await;
+            return self.replace_where(&permit, &now, which, rows, marks).await;
         }
         let how = if insert.overwrite { delta::Write::Overwrite } else { delta::Write::Append };
-        let written = delta::write(self.sql, &object.uid, &columns, rows, how).await?;
+        let written = delta::write_with(self.sql, &object.uid, &columns, rows, how, marks).await?;
         counts(&[("num_affected_rows", written), ("num_inserted_rows", written)])
     }
 
@@ -93,13 +104,14 @@ impl Run<'_> {
     }
 
     /// A query's rows as rows of the table: in order, by the names that the statement lists, or by the query's names.
-    async fn inserted(
+    pub(super) async fn inserted(
         &self,
         plan: LogicalPlan,
         columns: &[Column],
         listed: &[String],
         by_name: bool,
-    ) -> Result<LogicalPlan, SqlError> {
+        counts_itself: &[usize],
+    ) -> Result<(LogicalPlan, Vec<usize>), SqlError> {
         let found: Vec<PlanColumn> = plan.schema().columns();
         let places: Vec<usize> = if by_name {
             found.iter().map(|column| position(columns, &column.name)).collect::<Result<_, _>>()?
@@ -127,6 +139,8 @@ impl Run<'_> {
             );
             return Err(SqlError::condition(condition, "21S01", message));
         }
+        let given: Vec<usize> = places.iter().copied().filter(|at| !counts_itself.contains(at)).collect();
+        let generated = identity::generated(columns, &given)?;
         let mut shown = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
             let value = match places.iter().position(|place| *place == at) {
@@ -138,7 +152,7 @@ impl Run<'_> {
             };
             shown.push(value.alias(&column.name));
         }
-        Ok(LogicalPlanBuilder::from(plan).project(shown)?.build()?)
+        Ok((LogicalPlanBuilder::from(plan).project(shown)?.build()?, generated))
     }
 
     /// `INSERT INTO t REPLACE WHERE ..`: rows that the speaker sees and that the condition holds for go, others come.
@@ -148,6 +162,7 @@ impl Run<'_> {
         object: &Arc<Object>,
         which: &ast::Expr,
         rows: Rows,
+        marks: Vec<delta::Mark>,
     ) -> Result<Rows, SqlError> {
         let target = self.target_rows(permit, object, None).await?;
         let gone = self.chosen_rows(&target, Some(which)).await?;
@@ -168,7 +183,7 @@ impl Run<'_> {
             return Err(SqlError::condition("DELTA_REPLACE_WHERE_MISMATCH", "44000", message));
         }
         let inserted = new.num_rows() as u64;
-        self.write_back(object, &target.columns, vec![target.hidden.clone(), left, new]).await?;
+        self.write_back(object, &target.columns, vec![target.hidden.clone(), left, new], marks).await?;
         counts(&[("num_affected_rows", inserted + gone.len() as u64), ("num_inserted_rows", inserted)])
     }
 

@@ -11,9 +11,11 @@ use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast;
 
+use brickyard_catalog::unity::Column;
+
 use crate::arrow_types::to_arrow;
-use crate::change::counts;
 use crate::change::target::{ROW, Relation, Target, all_but, numbered, patched, places};
+use crate::change::{counts, identity};
 use crate::definition::columns::{columns_of_plan, position};
 use crate::error::SqlError;
 use crate::front;
@@ -29,6 +31,25 @@ struct Outcome {
     deleted: Vec<usize>,
     updated: u64,
     inserted: Vec<RecordBatch>,
+    /// The columns that each of these was given.
+    given: Vec<Vec<usize>>,
+}
+
+impl Outcome {
+    /// The columns that count the inserted rows. Clauses that give them to some rows and not to others would count by
+    /// the way.
+    fn generated(&self, columns: &[Column]) -> Result<Vec<usize>, SqlError> {
+        let mut given = self.given.iter().map(|given| identity::generated(columns, given));
+        let Some(first) = given.next().transpose()? else { return Ok(Vec::new()) };
+        for other in given {
+            if other? != first {
+                return Err(SqlError::unsupported(
+                    "a MERGE of which one INSERT gives an IDENTITY column and another one does not",
+                ));
+            }
+        }
+        Ok(first)
+    }
 }
 
 impl Run<'_> {
@@ -81,8 +102,10 @@ impl Run<'_> {
             let keep = all_but(target.seen.num_rows(), &outcome.deleted);
             let left = compute::filter_record_batch(&target.seen, &keep).map_err(DataFusionError::from)?;
             let mut batches = vec![target.hidden.clone(), left];
-            batches.extend(outcome.inserted);
-            self.write_back(&object, &target.columns, batches).await?;
+            let generated = outcome.generated(&target.columns)?;
+            let (new, marks) = self.counted(&object, &target.columns, &generated, outcome.inserted).await?;
+            batches.extend(new);
+            self.write_back(&object, &target.columns, batches, marks).await?;
         }
         counts(&[
             ("num_affected_rows", affected),
@@ -207,7 +230,8 @@ impl Run<'_> {
             }
         };
         let qualifier = target.shown.fields.first().and_then(|(qualifier, _)| qualifier.clone());
-        let assigned = self.assignments(&set, &target.columns, qualifier.as_ref(), plan.schema()).await?;
+        let assigned =
+            self.assignments(&set, &target.columns, qualifier.as_ref(), plan.schema(), inserts).await?;
         if inserts {
             let mut values = Vec::with_capacity(target.columns.len());
             for (at, column) in target.columns.iter().enumerate() {
@@ -223,6 +247,7 @@ impl Run<'_> {
             }
             let found = self.collected(LogicalPlanBuilder::from(plan).project(values)?.build()?).await?;
             outcome.inserted.push(found);
+            outcome.given.push(assigned.iter().map(|(at, _)| *at).collect());
             return Ok(());
         }
         let mut wanted = vec![Expr::Column(PlanColumn::new(qualifier, ROW)).alias("row")];

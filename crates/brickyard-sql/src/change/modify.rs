@@ -29,7 +29,8 @@ impl Run<'_> {
         let target = self.target_rows(&permit, &object, alias).await?;
         let plan = self.chosen(&target, filter).await?;
         let qualifier = target.shown.fields.first().and_then(|(qualifier, _)| qualifier.clone());
-        let assigned = self.assignments(set, &target.columns, qualifier.as_ref(), plan.schema()).await?;
+        let assigned =
+            self.assignments(set, &target.columns, qualifier.as_ref(), plan.schema(), false).await?;
         let mut wanted = vec![Expr::Column(PlanColumn::new(qualifier, ROW)).alias("row")];
         wanted.extend(
             assigned.iter().enumerate().map(|(at, (_, value))| value.clone().alias(format!("v{at}"))),
@@ -41,7 +42,7 @@ impl Run<'_> {
             let values = assigned.iter().zip(found.columns().iter().skip(1));
             let values: Vec<_> = values.map(|((at, _), column)| (*at, column.clone())).collect();
             let seen = patched(&target.seen, &rows, &values)?;
-            self.write_back(&object, &target.columns, vec![target.hidden.clone(), seen]).await?;
+            self.write_back(&object, &target.columns, vec![target.hidden.clone(), seen], Vec::new()).await?;
         }
         counts(&[("num_affected_rows", rows.len() as u64)])
     }
@@ -63,7 +64,7 @@ impl Run<'_> {
             let keep = all_but(target.seen.num_rows(), &rows);
             let left: RecordBatch =
                 compute::filter_record_batch(&target.seen, &keep).map_err(DataFusionError::from)?;
-            self.write_back(&object, &target.columns, vec![target.hidden.clone(), left]).await?;
+            self.write_back(&object, &target.columns, vec![target.hidden.clone(), left], Vec::new()).await?;
         }
         counts(&[("num_affected_rows", rows.len() as u64)])
     }

@@ -24,7 +24,7 @@ use crate::change::assigned;
 use crate::definition::columns::position;
 use crate::delta;
 use crate::error::SqlError;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::run::{Run, rows_from};
 
 /// The place of a row of the target in [`Target::seen`].
@@ -135,7 +135,7 @@ impl Run<'_> {
             return Err(SqlError::unsupported("changing what is no table"));
         };
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Session };
         let columns = table.columns.clone();
         let provider = self.raw(object).await?;
         let scan = LogicalPlanBuilder::scan("__files", provider_as_source(provider), None)?.build()?;
@@ -252,8 +252,18 @@ impl Run<'_> {
         expression: &ast::Expr,
         schema: &Arc<DFSchema>,
     ) -> Result<Expr, SqlError> {
+        self.over_with(Names::Session, expression, schema).await
+    }
+
+    /// As [`over`](Self::over), where the expression may be another's: a table's own conditions know no session.
+    pub(super) async fn over_with(
+        &self,
+        names: Names<'_>,
+        expression: &ast::Expr,
+        schema: &Arc<DFSchema>,
+    ) -> Result<Expr, SqlError> {
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names };
         self.plan_scope_expression(scope, expression, schema).await
     }
 
@@ -264,6 +274,7 @@ impl Run<'_> {
         columns: &[Column],
         qualifier: Option<&TableReference>,
         schema: &Arc<DFSchema>,
+        inserts: bool,
     ) -> Result<Vec<(usize, Expr)>, SqlError> {
         use datafusion::logical_expr::ExprSchemable;
         let mut found: Vec<(usize, Expr)> = Vec::with_capacity(set.len());
@@ -276,11 +287,16 @@ impl Run<'_> {
                 _ => return Err(SqlError::unsupported(format_args!("an assignment to {}", name.join(".")))),
             };
             let at = position(columns, column)?;
+            if columns[at].identity.is_some() && !inserts {
+                return Err(super::identity::changed(&columns[at]));
+            }
             if found.iter().any(|(other, _)| *other == at) {
                 let message = format!("The column `{column}` is assigned twice.");
                 return Err(SqlError::condition("CONFLICTING_ASSIGNMENTS", "42701", message));
             }
-            let value = if is_default(value) {
+            let value = if is_default(value) && columns[at].identity.is_some() {
+                continue;
+            } else if is_default(value) {
                 self.default_of(&columns[at]).await?
             } else {
                 let value = self.over(value, schema).await?;
@@ -298,6 +314,7 @@ impl Run<'_> {
         object: &Object,
         columns: &[Column],
         batches: Vec<RecordBatch>,
+        marks: Vec<delta::Mark>,
     ) -> Result<(), SqlError> {
         let fields = columns.iter().map(|one| Field::new(&one.name, to_arrow(&one.data_type), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -307,7 +324,7 @@ impl Run<'_> {
             self.hold(object, columns, batch).await?;
         }
         let rows = rows_from(schema, batches);
-        delta::write(self.sql, &object.uid, columns, rows, delta::Write::Overwrite).await?;
+        delta::write_with(self.sql, &object.uid, columns, rows, delta::Write::Overwrite, marks).await?;
         Ok(())
     }
 }

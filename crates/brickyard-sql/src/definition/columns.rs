@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use crate::arrow_types;
 use crate::error::SqlError;
 use crate::run::Run;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::statement;
 
 impl Run<'_> {
@@ -25,7 +25,13 @@ impl Run<'_> {
             if let Some(default) = &column.default {
                 self.default_value(default, &column.data_type).await?;
             }
+            let identity = match &column.identity {
+                Some(identity) => Some(self.declared_identity(column, identity)?),
+                None => None,
+            };
             found.push(unity::Column {
+                identity,
+                tags: Default::default(),
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
                 nullable: column.nullable,
@@ -45,7 +51,7 @@ impl Run<'_> {
         data_type: &SqlType,
     ) -> Result<Expr, SqlError> {
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Kept };
         let value = self.plan_scope_expression(scope, default, &Arc::new(DFSchema::empty())).await?;
         Ok(cast(value, arrow_types::to_arrow(data_type)))
     }
@@ -74,7 +80,16 @@ pub(crate) fn columns_of_plan(plan: &LogicalPlan) -> Result<Vec<unity::Column>, 
             SqlError::unsupported(format_args!("the type {} of column '{}'", field.data_type(), field.name()))
         })?;
         let name = field.name().clone();
-        Ok(unity::Column { name, data_type, nullable: true, comment: None, mask: None, default: None })
+        Ok(unity::Column {
+            name,
+            data_type,
+            nullable: true,
+            comment: None,
+            mask: None,
+            default: None,
+            identity: None,
+            tags: Default::default(),
+        })
     });
     let columns: Vec<_> = columns.collect::<Result<_, SqlError>>()?;
     distinct(&columns)?;

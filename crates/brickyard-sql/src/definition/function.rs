@@ -13,7 +13,7 @@ use crate::arrow_types::{to_arrow, to_sql};
 use crate::error::SqlError;
 use crate::front;
 use crate::python_function::PythonFunction;
-use crate::run::query::Scope;
+use crate::run::query::{Names, Scope};
 use crate::run::{Rows, Run, no_rows};
 use crate::statement::{Body, CreateFunction, Parameter, Returns};
 
@@ -127,7 +127,7 @@ impl Run<'_> {
     /// Plans the body as a call would, with its speaker as its owner; fills in the types that were left out.
     async fn checked_sql(&self, detail: &mut FunctionDetail, full_name: &Arc<str>) -> Result<(), SqlError> {
         let (asker, current) = (self.session.speaker().asker(), self.current());
-        let scope = Scope { asker: &asker, current: &current, depth: 0 };
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Kept };
         let FunctionBody::Sql(text) = &detail.body else {
             return Err(SqlError::unsupported("a table function in Python"));
         };

@@ -73,6 +73,11 @@ impl Run<'_> {
         for column in &columns {
             delta::storable(&column.name, &column.data_type)?;
         }
+        if external && columns.iter().any(|column| column.identity.is_some()) {
+            return Err(SqlError::unsupported(
+                "an IDENTITY column of an external table, which nobody writes here",
+            ));
+        }
         // A key's columns are NOT NULL without saying so, but only here.
         for name in create.primary_key.iter().flat_map(|key| &key.columns) {
             let at = position(&columns, name)?;
@@ -144,7 +149,7 @@ impl Run<'_> {
         let object = self.object(ObjectKind::Table, name)?;
         self.authorize(unity::SelectTable(Self::target(&object)))?;
         let columns = object.table().map(|table| table.columns.clone()).unwrap_or_default();
-        Ok(columns.into_iter().map(|column| Column { mask: None, ..column }).collect())
+        Ok(columns.into_iter().map(|column| Column { mask: None, tags: BTreeMap::new(), ..column }).collect())
     }
 
     /// A clone holds every row, and has none of the policies: of a table with policies there is none. Databricks has no
@@ -157,6 +162,13 @@ impl Run<'_> {
                 object.full_name
             )));
         };
+        if table.columns.iter().any(|column| column.identity.is_some()) {
+            return Err(SqlError::unsupported(format_args!(
+                "CLONE of {}, which has an IDENTITY column: the clone would count again what is counted already. Write \
+                 CREATE TABLE, and INSERT INTO .. SELECT",
+                object.full_name
+            )));
+        }
         if table.row_filter.is_some() || table.columns.iter().any(|column| column.mask.is_some()) {
             return Err(SqlError::unsupported(format_args!(
                 "CLONE of {}, which has a row filter or a column mask. Write CREATE TABLE .. AS SELECT",
@@ -222,7 +234,10 @@ impl Run<'_> {
                 Some(plan) => self.rows_of(as_columns(plan, &detail.columns)?).await?,
                 None => no_rows_of(&detail.columns),
             };
-            delta::write(self.sql, &before.uid, &detail.columns, rows, delta::Write::Overwrite).await?;
+            // What COPY INTO loaded is gone with the rows, and may be loaded again.
+            let begin_again = vec![(crate::change::copy_into::MARK.to_owned(), 0)];
+            let how = delta::Write::Overwrite;
+            delta::write_with(self.sql, &before.uid, &detail.columns, rows, how, begin_again).await?;
         }
         let unset = before.properties.keys().filter(|key| !properties.contains_key(*key)).cloned().collect();
         let changes = vec![

@@ -72,12 +72,12 @@ impl Run<'_> {
         text: String,
         names: &[(String, Option<String>)],
     ) -> Result<TableDetail, SqlError> {
-        let mut columns: Vec<Column> = columns_of_plan(&self.plan_query(query).await?)?;
+        let mut columns: Vec<Column> = columns_of_plan(&self.plan_kept_query(query).await?)?;
         // What is kept is the text, which is read without parameters.
         if !self.parameters.is_empty() {
             let mut traces = Vec::new();
             let alone = Run::new(self.sql, self.session, &[], &mut traces);
-            alone.plan_query(&front::parse_query(&text)?).await?;
+            alone.plan_kept_query(&front::parse_query(&text)?).await?;
         }
         if !names.is_empty() {
             if names.len() != columns.len() {

@@ -1,5 +1,7 @@
 //! `ALTER`.
 
+use std::collections::BTreeMap;
+
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::column::{added, constraint, place};
@@ -11,9 +13,7 @@ use super::syntax_error::SyntaxError;
 use crate::statement::{Alteration, Column, Dropped, Kind, Place, Statement};
 
 /// Changes of a table that are understood and not made, by their first words.
-const UNMADE: [&str; 20] = [
-    "SET TAGS",
-    "UNSET TAGS",
+const UNMADE: [&str; 18] = [
     "ADD PARTITION",
     "ADD IF NOT EXISTS PARTITION",
     "DROP PARTITION",
@@ -52,6 +52,14 @@ fn action(cursor: &mut Cursor<'_>, kind: Kind) -> Result<Alteration, SyntaxError
     if cursor.eat("SET OWNER TO") || cursor.eat("OWNER TO") {
         return cursor.principal().map(Alteration::OwnerTo);
     }
+    if matches!(kind, Kind::Connection | Kind::Function)
+        && (cursor.starts_with("SET TAGS") || cursor.starts_with("UNSET TAGS"))
+    {
+        return Err(cursor.unsupported("tags of a function or a connection"));
+    }
+    if let Some(change) = tags(cursor, None)? {
+        return Ok(change);
+    }
     if let Some(words) = UNMADE.iter().find(|words| cursor.eat(words)) {
         while !cursor.at_end() {
             cursor.advance();
@@ -65,6 +73,30 @@ fn action(cursor: &mut Cursor<'_>, kind: Kind) -> Result<Alteration, SyntaxError
         Kind::Catalog | Kind::Schema => container(cursor),
         Kind::Function | Kind::Metastore => Err(cursor.wrong()),
     }
+}
+
+/// `SET TAGS ('a' = 'b', 'c')` and `UNSET TAGS ('a')`, if that is what comes.
+fn tags(cursor: &mut Cursor<'_>, column: Option<&str>) -> Result<Option<Alteration>, SyntaxError> {
+    let column = column.map(str::to_owned);
+    if cursor.eat("UNSET TAGS") {
+        return Ok(Some(Alteration::UnsetTags { column, names: cursor.in_brackets(key)? }));
+    }
+    if !cursor.eat("SET TAGS") {
+        return Ok(None);
+    }
+    let pairs = cursor.in_brackets(|cursor| {
+        let name = key(cursor)?;
+        // A tag may say something by being there.
+        let value = if cursor.eat_symbol(&Token::Eq) { cursor.string()? } else { String::new() };
+        Ok((name, value))
+    })?;
+    let mut tags = BTreeMap::new();
+    for (name, value) in pairs {
+        if tags.insert(name.clone(), value).is_some() {
+            return Err(cursor.wrong_because(&format!("the tag {name} is given twice")));
+        }
+    }
+    Ok(Some(Alteration::SetTags { column, tags }))
 }
 
 fn container(cursor: &mut Cursor<'_>) -> Result<Alteration, SyntaxError> {
@@ -256,7 +288,10 @@ fn column_action(cursor: &mut Cursor<'_>, column: String) -> Result<Alteration, 
     if cursor.eat("DROP DEFAULT") {
         return Ok(Alteration::ColumnDefault { column, default: None });
     }
-    if let Some(words) = cursor.eat_one_of(&["SET TAGS", "UNSET TAGS", "SYNC IDENTITY"]) {
+    if let Some(change) = tags(cursor, Some(&column))? {
+        return Ok(change);
+    }
+    if let Some(words) = cursor.eat_one_of(&["SYNC IDENTITY"]) {
         while !cursor.at_end() {
             cursor.advance();
         }

@@ -19,6 +19,9 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> 
     }
     for word in ["GLOBAL TEMPORARY", "TEMPORARY", "TEMP", "PRIVATE"] {
         if cursor.eat(word) {
+            if word.starts_with("TEMP") && cursor.eat("VIEW") {
+                return view(cursor, or_replace, true);
+            }
             let what = ["VIEW", "FUNCTION", "TABLE"].into_iter().find(|what| cursor.is_word(0, what));
             return Err(cursor.unsupported(&format!("CREATE {word} {}", what.unwrap_or("objects"))));
         }
@@ -38,7 +41,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> 
     match head {
         Some("CATALOG") => container(cursor, "OPTIONS").map(Statement::CreateCatalog),
         Some("SCHEMA" | "DATABASE") => container(cursor, "DBPROPERTIES").map(Statement::CreateSchema),
-        Some("VIEW") => view(cursor, or_replace),
+        Some("VIEW") => view(cursor, or_replace, false),
         Some("FUNCTION") => function::create(cursor, or_replace),
         Some("CONNECTION") => connection(cursor),
         Some(table) => create_table::create(cursor, or_replace, table == "EXTERNAL TABLE"),
@@ -81,8 +84,11 @@ fn container(cursor: &mut Cursor<'_>, properties_word: &str) -> Result<CreateCon
     }
 }
 
-fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement, SyntaxError> {
+fn view(cursor: &mut Cursor<'_>, or_replace: bool, temporary: bool) -> Result<Statement, SyntaxError> {
     let if_not_exists = only_if_absent(cursor, or_replace)?;
+    if temporary && if_not_exists {
+        return Err(cursor.wrong_because("a temporary view has no IF NOT EXISTS: write CREATE OR REPLACE"));
+    }
     let name = cursor.name_or_marker()?;
     let columns =
         if cursor.at_symbol(&Token::LParen) { cursor.in_brackets(view_column)? } else { Vec::new() };
@@ -94,6 +100,9 @@ fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement, SyntaxEr
             comment = Some(cursor.string()?);
         } else if cursor.eat("TBLPROPERTIES") {
             once(cursor, !properties.is_empty(), "TBLPROPERTIES")?;
+            if temporary {
+                return Err(cursor.wrong_because("a temporary view has no TBLPROPERTIES"));
+            }
             properties = key_values(cursor)?;
         } else if cursor.is_word(0, "WITH") {
             // WITH SCHEMA BINDING and its like, WITH METRICS, WITH ROW FILTER.
@@ -108,8 +117,17 @@ fn view(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement, SyntaxEr
     let mark = cursor.mark();
     let query = cursor.query()?;
     let text = cursor.text_since(mark).to_owned();
-    let view = CreateView { name, or_replace, if_not_exists, columns, comment, properties, query, text };
-    Ok(Statement::CreateView(Box::new(view)))
+    Ok(Statement::CreateView(Box::new(CreateView {
+        name,
+        temporary,
+        or_replace,
+        if_not_exists,
+        columns,
+        comment,
+        properties,
+        query,
+        text,
+    })))
 }
 
 fn view_column(cursor: &mut Cursor<'_>) -> Result<(String, Option<String>), SyntaxError> {

@@ -164,6 +164,7 @@ fn partitions(cursor: &mut Cursor<'_>, table: &mut CreateTable) -> Result<(), Sy
                 data_type,
                 nullable: true,
                 default: None,
+                identity: None,
                 comment,
                 mask: None,
             });

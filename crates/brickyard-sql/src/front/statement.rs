@@ -4,11 +4,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
 use super::syntax_error::SyntaxError;
-use super::{alter, create, describe, dml, grant, query, show, upkeep};
+use super::{alter, copy_into, create, describe, dml, grant, query, show, upkeep, variable};
 use crate::statement::{Kind, NameOrMarker, Statement};
 
 /// Statements of Databricks that are refused, by their first words.
-const REFUSED: [&str; 38] = [
+const REFUSED: [&str; 36] = [
     "BEGIN",
     "CACHE",
     "CALL",
@@ -16,9 +16,7 @@ const REFUSED: [&str; 38] = [
     "CLEAR",
     "CLONE",
     "COMMIT",
-    "COPY INTO",
     "CONVERT TO DELTA",
-    "DECLARE",
     "DENY",
     "FSCK",
     "GENERATE",
@@ -84,6 +82,8 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         "REFRESH TABLE",
         "RESTORE",
         "EXECUTE IMMEDIATE",
+        "DECLARE",
+        "COPY INTO",
     ];
     match cursor.eat_one_of(&heads) {
         Some("EXPLAIN") => explain(cursor),
@@ -107,7 +107,9 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxErro
         Some("ANALYZE TABLE") => upkeep::analyze(cursor),
         Some("REFRESH TABLE") => upkeep::refresh(cursor),
         Some("RESTORE") => upkeep::restore(cursor),
-        Some("EXECUTE IMMEDIATE") => execute_immediate(cursor),
+        Some("EXECUTE IMMEDIATE") => variable::execute_immediate(cursor),
+        Some("COPY INTO") => copy_into::copy_into(cursor),
+        Some("DECLARE") => variable::declare(cursor),
         Some("SET") => set(cursor),
         Some("RESET") => reset(cursor),
         _ => Err(cursor.wrong()),
@@ -134,28 +136,6 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
     } else {
         Err(cursor.unsupported("EXPLAIN of a statement without a plan"))
     }
-}
-
-/// What follows `EXECUTE IMMEDIATE`.
-fn execute_immediate(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
-    let text = Box::new(cursor.expression()?);
-    if cursor.is_word(0, "INTO") {
-        return Err(cursor.unsupported("EXECUTE IMMEDIATE .. INTO"));
-    }
-    let value = |cursor: &mut Cursor<'_>| {
-        let value = cursor.expression()?;
-        if !cursor.eat("AS") {
-            return Err(cursor
-                .unsupported("values without a name in EXECUTE IMMEDIATE .. USING. Write 1 AS id, and :id"));
-        }
-        Ok((cursor.identifier()?, value))
-    };
-    let using = match cursor.eat("USING") {
-        true if cursor.at_symbol(&Token::LParen) => cursor.in_brackets(value)?,
-        true => cursor.comma_separated(value)?,
-        false => Vec::new(),
-    };
-    Ok(Statement::ExecuteImmediate { text, using })
 }
 
 /// `IF EXISTS`.
@@ -230,6 +210,9 @@ fn is_name_start(cursor: &Cursor<'_>, ahead: usize) -> bool {
 }
 
 fn drop_statement(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
+    if cursor.eat("TEMPORARY VARIABLE") {
+        return variable::dropped(cursor);
+    }
     if cursor.eat("TEMPORARY") || cursor.eat("TEMP") {
         return Err(cursor.unsupported("DROP TEMPORARY"));
     }
@@ -280,9 +263,10 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement, SyntaxError> {
         if cursor.eat("CATALOG") {
             return place(cursor).map(Statement::UseCatalog);
         }
-        if let Some(word) =
-            ["VAR", "VARIABLE", "RECIPIENT", "QUERY_TAGS"].iter().find(|word| cursor.is_word(0, word))
-        {
+        if cursor.eat_one_of(&["VARIABLE", "VAR"]).is_some() {
+            return variable::set(cursor);
+        }
+        if let Some(word) = ["RECIPIENT", "QUERY_TAGS"].iter().find(|word| cursor.is_word(0, word)) {
             return Err(cursor.unsupported(&format!("SET {word}")));
         }
         if cursor.eat("TIME ZONE") {

@@ -1,11 +1,12 @@
 //! The rows of each relation: objects that the speaker may know about, and no other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use brickyard_catalog::family;
 use brickyard_catalog::unity::{
-    EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, ManageObject, Object, ObjectKind,
-    PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
+    Column, EffectivePrivilege, FunctionBody, FunctionParameter, FunctionReturns, Identity, ManageObject,
+    Object, ObjectKind, PolicyArgument, ReadGrants, SeeObject, TableKind, Target,
 };
 
 use super::cell::{Cell, position, table_type_cells, type_cells, yes};
@@ -50,6 +51,12 @@ impl Reader<'_, '_> {
             "table_privileges" => self.privileges(&self.objects(ObjectKind::Table), 1),
             // The specific name of a function is its name: it has no overloads.
             "routine_privileges" => self.privileges(&self.objects(ObjectKind::Function), 2),
+            "catalog_tags" => self.catalogs.iter().flat_map(|one| tags(names(one), &one.tags)).collect(),
+            "schema_tags" => self.tagged(ObjectKind::Schema),
+            "table_tags" => self.tagged(ObjectKind::Table),
+            "column_tags" => {
+                self.objects(ObjectKind::Table).iter().flat_map(|table| column_tags(table)).collect()
+            }
             "information_schema_catalog_name" => vec![vec![self.named.as_str().into()]],
             _ => Vec::new(),
         }
@@ -72,6 +79,10 @@ impl Reader<'_, '_> {
         }
         found.retain(|object| catalog.sees(speaker, &object.reference()));
         found
+    }
+
+    fn tagged(&self, kind: ObjectKind) -> Vec<Row> {
+        self.objects(kind).iter().flat_map(|object| tags(names(object), &object.tags)).collect()
     }
 
     fn functions(&self) -> impl Iterator<Item = Arc<Object>> + use<> {
@@ -146,7 +157,7 @@ impl Reader<'_, '_> {
                 row.extend([column.name.as_str().into(), position(index), column.default.clone().into()]);
                 row.push(yes(column.nullable));
                 row.extend(type_cells(&column.data_type));
-                row.extend(plain_column(updatable));
+                row.extend(plain_column(updatable, column.identity.as_ref()));
                 row.push(column.comment.clone().into());
                 rows.push(row);
             }
@@ -160,7 +171,7 @@ impl Reader<'_, '_> {
                     row.extend([NAME.into(), (*relation).into(), field.name().as_str().into()]);
                     row.extend([position(index), Cell::Null, yes(true)]);
                     row.extend(type_cells(&data_type));
-                    row.extend(plain_column(false));
+                    row.extend(plain_column(false, None));
                     row.push(Cell::Null);
                     rows.push(row);
                 }
@@ -250,6 +261,26 @@ pub(super) fn names(object: &Object) -> Row {
     object.full_name.split('.').map(|part| part.to_lowercase().into()).collect()
 }
 
+/// A row for each tag of what these cells name.
+fn tags(named: Row, tags: &BTreeMap<String, String>) -> Vec<Row> {
+    let row = |(name, value): (&String, &String)| {
+        let mut row = named.clone();
+        row.extend([name.as_str().into(), value.as_str().into()]);
+        row
+    };
+    tags.iter().map(row).collect()
+}
+
+fn column_tags(object: &Object) -> Vec<Row> {
+    let columns = object.table().map(|table| table.columns.as_slice()).unwrap_or_default();
+    let of = |column: &Column| {
+        let mut named = names(object);
+        named.push(column.name.as_str().into());
+        tags(named, &column.tags)
+    };
+    columns.iter().flat_map(of).collect()
+}
+
 /// `created`, `created_by`, `last_altered`, `last_altered_by`.
 fn history(object: &Object) -> [Cell; 4] {
     [
@@ -266,9 +297,19 @@ fn made_with(catalog: &Object) -> [Cell; 4] {
 }
 
 /// From `is_identity` to `partition_index`.
-fn plain_column(updatable: bool) -> Row {
-    let mut cells = vec![yes(false)];
-    cells.extend(vec![Cell::Null; 6]);
+fn plain_column(updatable: bool, identity: Option<&Identity>) -> Row {
+    let mut cells = vec![yes(identity.is_some())];
+    match identity {
+        Some(identity) => {
+            let how = if identity.always { "ALWAYS" } else { "BY DEFAULT" };
+            let numbers =
+                [identity.start, identity.step].map(|number| Cell::from(number.to_string().as_str()));
+            cells.push(how.into());
+            cells.extend(numbers);
+            cells.extend([Cell::Null, Cell::Null, yes(false)]);
+        }
+        None => cells.extend(vec![Cell::Null; 6]),
+    }
     cells.extend([yes(false), Cell::Null, yes(false), yes(false), Cell::Null, yes(updatable), Cell::Null]);
     cells
 }

@@ -26,6 +26,10 @@ pub(super) const RELATIONS: &[(&str, &str)] = &[
          is_system_time_period_start is_system_time_period_end system_time_period_timestamp_generation \
          is_updatable partition_index:int comment",
     ),
+    ("catalog_tags", "catalog_name tag_name tag_value"),
+    ("column_tags", "catalog_name schema_name table_name column_name tag_name tag_value"),
+    ("schema_tags", "catalog_name schema_name tag_name tag_value"),
+    ("table_tags", "catalog_name schema_name table_name tag_name tag_value"),
     ("information_schema_catalog_name", "catalog_name"),
     (
         "key_column_usage",
@@ -94,9 +98,7 @@ pub(super) const RELATIONS: &[(&str, &str)] = &[
 
 /// Relations that Databricks has and brickyard does not: asked for, they are refused by name.
 pub(super) const NOT_HERE: &[&str] = &[
-    "catalog_tags",
     "check_constraints",
-    "column_tags",
     "connection_privileges",
     "connections",
     "constraint_column_usage",
@@ -109,10 +111,8 @@ pub(super) const NOT_HERE: &[&str] = &[
     "metastores",
     "providers",
     "recipients",
-    "schema_tags",
     "shares",
     "storage_credentials",
-    "table_tags",
     "volume_privileges",
     "volume_tags",
     "volumes",

@@ -53,6 +53,37 @@ const SAME: &[(&str, &str)] = &[
         "SELECT t1.id, rank() OVER (ORDER BY t3.salary) FROM staff t1 LEFT SEMI JOIN staff t2 ON t1.id = t2.id \
          JOIN staff t3 ON t1.id = t3.id WHERE t1.id = 1",
     ),
+    ("R03", "SELECT k, k IN (SELECT id FROM staff), 777 IN (SELECT salary FROM staff) FROM plain"),
+    ("R03", "SELECT k, k NOT IN (SELECT salary FROM staff WHERE salary > 0) FROM plain"),
+    ("R03", "SELECT 'canary' IN (SELECT email FROM staff), 'canary' NOT IN (SELECT note FROM orders)"),
+    ("R03", "SELECT k, EXISTS (SELECT 1 FROM orders o WHERE o.amount = 777 AND o.id > p.k) FROM plain p"),
+    (
+        "R03",
+        "SELECT EXISTS (SELECT 1 FROM orders WHERE amount = 777), EXISTS (SELECT * FROM staff WHERE id = 777)",
+    ),
+    (
+        "R03",
+        "SELECT id, salary IN (SELECT amount FROM orders) FROM staff ORDER BY email IN (SELECT note FROM orders), id",
+    ),
+    (
+        "R03",
+        "SELECT id IN (SELECT staff FROM orders) AS x, count(*) FROM staff GROUP BY id IN (SELECT staff FROM orders)",
+    ),
+    (
+        "R03",
+        "SELECT dept FROM staff GROUP BY dept HAVING max(salary) IN (SELECT amount FROM orders) OR count(*) > 1",
+    ),
+    (
+        "R03",
+        "SELECT p.k, s.id FROM plain p LEFT JOIN staff s ON p.name = s.dept AND s.salary IN (SELECT amount FROM orders)",
+    ),
+    (
+        "R03",
+        "SELECT id, CASE WHEN EXISTS (SELECT 1 FROM orders o WHERE o.staff = s.id) THEN email END FROM staff s",
+    ),
+    ("R03", "SELECT k, (SELECT max(amount) FROM orders o WHERE o.id > p.k) FROM plain p"),
+    ("R03", "SELECT id, (SELECT count(*) FROM staff o WHERE o.salary < s.salary) FROM staff s"),
+    ("R01", "SELECT id, 1 / (salary - 777) IN (SELECT 1 / (amount - 777) FROM orders) FROM staff"),
     ("R03", "SELECT count(*) FROM staff NATURAL JOIN (SELECT id FROM orders)"),
     ("R02", "SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY amount), median(amount) FROM orders"),
     (

@@ -141,7 +141,16 @@ fn columns(text: &str) -> Result<Vec<Column>, SqlError> {
         let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':').trim();
         let data_type: SqlType = rest.parse().map_err(|_| wrong())?;
         let name = name.to_owned();
-        columns.push(Column { name, data_type, nullable: true, comment: None, mask: None, default: None });
+        columns.push(Column {
+            name,
+            data_type,
+            nullable: true,
+            comment: None,
+            mask: None,
+            default: None,
+            identity: None,
+            tags: Default::default(),
+        });
     }
     if columns.is_empty() { Err(wrong()) } else { Ok(columns) }
 }

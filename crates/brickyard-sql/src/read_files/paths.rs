@@ -25,6 +25,12 @@ pub(super) async fn files(inner: &Inner, path: &str) -> Result<Vec<PathBuf>, Sql
     found.map_err(|error| SqlError::condition("INTERNAL_ERROR", "XX000", error.to_string()))?
 }
 
+/// A file's path from the folder of files.
+pub(super) fn below(inner: &Inner, file: &Path) -> String {
+    let base = base(&inner.options.files).unwrap_or_default();
+    file.strip_prefix(&base).unwrap_or(file).to_string_lossy().into_owned()
+}
+
 fn find(files: &Path, path: &str) -> Result<Vec<PathBuf>, SqlError> {
     let base = base(files)?;
     let path = plain(path)?;

@@ -8,6 +8,7 @@ use crate::error::SqlError;
 use crate::front;
 use crate::rewrite;
 use crate::run::Run;
+use crate::run::query::{Names, text_of};
 use crate::session::Parameter;
 use crate::statement::Statement;
 
@@ -16,12 +17,20 @@ impl Run<'_> {
     pub(crate) fn immediate(
         &self,
         text: &ast::Expr,
+        into: bool,
         using: &[(String, ast::Expr)],
     ) -> Result<(Statement, Vec<Parameter>), SqlError> {
-        let parameters = using.iter().map(|(name, value)| parameter(name, &self.constant(value)?));
+        let names = Names::Session;
+        let parameters = using.iter().map(|(name, value)| parameter(name, &self.constant_in(names, value)?));
         let parameters = parameters.collect::<Result<Vec<_>, SqlError>>()?;
-        let text = rewrite::identifiers(&self.constant_text(text)?, &parameters)?;
+        let text = self.constant_in(names, text)?;
+        let text = rewrite::identifiers(&text_of(&text)?, &parameters)?;
         match front::parse_one(&text)? {
+            statement if into && !matches!(statement, Statement::Query(_)) => Err(SqlError::condition(
+                "INVALID_STATEMENT_FOR_EXECUTE_INTO",
+                "07501",
+                "EXECUTE IMMEDIATE .. INTO takes a query: another statement answers no values to keep.",
+            )),
             Statement::ExecuteImmediate { .. } => Err(SqlError::condition(
                 "NESTED_EXECUTE_IMMEDIATE",
                 "07501",

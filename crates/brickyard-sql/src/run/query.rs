@@ -27,6 +27,7 @@ use crate::run::{Rows, Run, rows_from};
 use crate::session::Current;
 use crate::spark::{calls, clauses, lateral_alias, set_types, struct_wildcard};
 use crate::statement::Statement;
+use crate::temporary::variables::Variables;
 
 /// How deep views and functions may refer to each other.
 pub(crate) const DEEPEST: usize = 24;
@@ -37,6 +38,21 @@ pub(crate) struct Scope<'s> {
     pub asker: &'s Asker<'s>,
     pub current: &'s Current,
     pub depth: usize,
+    pub names: Names<'s>,
+}
+
+/// Whether names of one part may be those of the session. What others wrote and somebody reads with (views, functions,
+/// policies) never sees them: a temporary view must not stand in for the table that a row filter asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Names<'s> {
+    /// No.
+    Catalog,
+    /// No, and whoever means one is told so: the text will be kept.
+    Kept,
+    /// Yes: the statement is the speaker's own.
+    Session,
+    /// These: the text of a temporary view, which was written when there were no others.
+    Seen(&'s std::collections::BTreeSet<String>),
 }
 
 /// What is planned in a scope.
@@ -70,7 +86,14 @@ impl Run<'_> {
         current: &Current,
         query: &ast::Query,
     ) -> Result<LogicalPlan, SqlError> {
-        let scope = Scope { asker, current, depth: 0 };
+        let scope = Scope { asker, current, depth: 0, names: Names::Session };
+        self.plan_scope_query(scope, query).await
+    }
+
+    /// A query whose text will be kept, and read without this session.
+    pub(crate) async fn plan_kept_query(&self, query: &ast::Query) -> Result<LogicalPlan, SqlError> {
+        let (asker, current) = (self.session.speaker().asker(), self.current());
+        let scope = Scope { asker: &asker, current: &current, depth: 0, names: Names::Kept };
         self.plan_scope_query(scope, query).await
     }
 
@@ -122,6 +145,8 @@ impl Run<'_> {
             let functions = StatementFunctions::new(self, scope.current);
             let mut loaded = Loaded::default();
             let mut called: Vec<&str> = Vec::new();
+            let variables = self.variables(scope.names)?;
+            let mut read: Option<&Variables> = None;
             let find_function = |parts: Vec<String>| {
                 let path = crate::run::qualify(ObjectKind::Function, parts, scope.current).ok()?;
                 self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
@@ -140,7 +165,7 @@ impl Run<'_> {
                         clauses::check(&**expression, &|call| round.sort(call))?;
                     }
                 }
-                let planned = plan_once(&round, &tree);
+                let planned = plan_once(&round, &tree, read);
                 let missing = round.missing.into_inner();
                 match (planned, missing) {
                     (Ok(planned), _) => {
@@ -183,6 +208,10 @@ impl Run<'_> {
                             if resolved {
                                 continue;
                             }
+                            if read.is_none() && variables.as_ref().is_some_and(|known| known.has(&error)) {
+                                read = variables.as_ref();
+                                continue;
+                            }
                             return Err(explained(error));
                         };
                         match &mut tree {
@@ -197,6 +226,9 @@ impl Run<'_> {
     }
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {
+        if let Some(view) = self.temporary_view(scope, parts)? {
+            return self.temporary_relation(scope, &view).await;
+        }
         let path = crate::run::qualify(ObjectKind::Table, parts.to_vec(), scope.current)?;
         if information_schema::holds(&path) {
             return self.information_schema(scope, &path);
@@ -217,6 +249,9 @@ impl Run<'_> {
         if let [(Some(how), value)] = arguments.as_slice()
             && matches!(how.as_str(), rewrite::VERSION | rewrite::TIMESTAMP)
         {
+            if self.temporary_view(scope, &call.name)?.is_some() {
+                return Err(SqlError::unsupported("a version of a temporary view"));
+            }
             let path = crate::run::qualify(ObjectKind::Table, call.name.clone(), scope.current)?;
             let object = self.find(scope.asker, ObjectKind::Table, &path)?;
             return self.relation_as_of(scope, &object, AsOf::new(how == rewrite::VERSION, value)?).await;
@@ -263,6 +298,15 @@ impl Run<'_> {
 
     /// A constant expression's value.
     pub(crate) fn constant(&self, expression: &ast::Expr) -> Result<ScalarValue, SqlError> {
+        self.constant_in(Names::Catalog, expression)
+    }
+
+    /// As [`constant`](Self::constant), where names may be those of variables.
+    pub(crate) fn constant_in(
+        &self,
+        names: Names<'_>,
+        expression: &ast::Expr,
+    ) -> Result<ScalarValue, SqlError> {
         use datafusion::optimizer::simplify_expressions::ExprSimplifier;
         let mut expression = expression.clone();
         rewrite::prepare(&mut expression, self.parameters)?;
@@ -279,7 +323,11 @@ impl Run<'_> {
         clauses::check(&expression, &|call| round.sort(call))?;
         let empty = DFSchema::empty();
         let planner = SqlToRel::new_with_options(&round, parser_options());
-        let expr = planner.sql_to_expr(expression, &empty, &mut PlannerContext::new())?;
+        let variables = self.variables(names)?;
+        let mut expr = planner.sql_to_expr(expression, &empty, &mut around(variables.as_ref()))?;
+        if let Some(variables) = &variables {
+            expr = variables.in_expression(expr)?;
+        }
         let context = datafusion::logical_expr::simplify::SimplifyContext::builder()
             .with_config_options(Arc::clone(self.sql.known.config_options()))
             .with_query_execution_start_time(self.state().execution_props().query_execution_start_time)
@@ -299,15 +347,7 @@ impl Run<'_> {
 
     /// A constant expression's text.
     pub(crate) fn constant_text(&self, expression: &ast::Expr) -> Result<String, SqlError> {
-        let value = self.constant(expression)?;
-        match value.try_as_str().flatten() {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(SqlError::condition(
-                "NOT_A_CONSTANT_STRING",
-                "42601",
-                "IDENTIFIER takes a string that is not NULL.",
-            )),
-        }
+        text_of(&self.constant(expression)?)
     }
 
     /// `EXPLAIN`: the plan, in which what is behind a policy is one opaque line.
@@ -380,6 +420,17 @@ impl<'a> StatementFunctions<'a> {
     }
 }
 
+/// A constant that is a text.
+pub(crate) fn text_of(value: &ScalarValue) -> Result<String, SqlError> {
+    value.try_as_str().flatten().map(str::to_owned).ok_or_else(|| {
+        SqlError::condition(
+            "NOT_A_CONSTANT_STRING",
+            "42601",
+            "IDENTIFIER takes a string that is not NULL, and so does EXECUTE IMMEDIATE.",
+        )
+    })
+}
+
 pub(crate) fn not_found(condition: &'static str, what: &str, state: &'static str, name: &str) -> SqlError {
     SqlError::condition(
         condition,
@@ -428,16 +479,39 @@ fn parser_options() -> ParserOptions {
         .with_default_null_ordering(NullOrdering::NullsMin)
 }
 
-fn plan_once(round: &Round<'_>, tree: &Tree) -> datafusion::error::Result<Planned> {
+fn plan_once(
+    round: &Round<'_>,
+    tree: &Tree,
+    variables: Option<&Variables>,
+) -> datafusion::error::Result<Planned> {
     let planner = SqlToRel::new_with_options(round, parser_options());
+    let mut context = around(variables);
     match tree {
         Tree::Query(query) => {
-            let plan = planner.sql_statement_to_plan(ast::Statement::Query(query.clone()))?;
+            let query = ast::Statement::Query(query.clone());
+            let plan = planner.sql_statement_to_plan_with_context(query, &mut context)?;
+            let plan = match variables {
+                Some(variables) => variables.in_plan(plan)?,
+                None => plan,
+            };
             set_types::brought_together(plan).map(Planned::Query)
         }
         Tree::Expression(expression, schema) => {
-            let planned = planner.sql_to_expr((**expression).clone(), schema, &mut PlannerContext::new());
-            planned.map(Planned::Expression)
+            let planned = planner.sql_to_expr((**expression).clone(), schema, &mut context)?;
+            let planned = match variables {
+                Some(variables) => variables.in_expression(planned)?,
+                None => planned,
+            };
+            Ok(Planned::Expression(planned))
         }
     }
+}
+
+/// What is around a statement: nothing, or the session's variables.
+fn around(variables: Option<&Variables>) -> PlannerContext {
+    let mut context = PlannerContext::new();
+    if let Some(variables) = variables {
+        context.append_outer_query_schema(Arc::clone(&variables.schema));
+    }
+    context
 }

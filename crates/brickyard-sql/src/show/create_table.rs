@@ -26,6 +26,14 @@ impl Run<'_> {
                     if !column.nullable {
                         line.push_str(" NOT NULL");
                     }
+                    if let Some(identity) = &column.identity {
+                        let how = if identity.always { "ALWAYS" } else { "BY DEFAULT" };
+                        let (start, step) = (identity.start, identity.step);
+                        let _ = write!(
+                            line,
+                            " GENERATED {how} AS IDENTITY (START WITH {start} INCREMENT BY {step})"
+                        );
+                    }
                     if let Some(default) = &column.default {
                         let _ = write!(line, " DEFAULT {default}");
                     }

@@ -120,15 +120,24 @@ impl Run<'_> {
                 (schema.name.to_string(), kept.map(|object| object.name.to_string()).collect())
             }
         };
+        let like = like.map(pattern).transpose()?;
+        let fits = |name: &str| like.as_ref().is_none_or(|like| like.is_match(name));
+        let temporary: Vec<String> = (self.session.temporary().views.values())
+            .map(|view| view.name.clone())
+            .filter(|name| fits(name))
+            .collect();
+        let all = || {
+            found.iter().map(|name| (schema.as_str(), name)).chain(temporary.iter().map(|name| ("", name)))
+        };
         let fields = vec![
             Field::new(if column == "viewName" { "namespace" } else { "database" }, DataType::Utf8, true),
             Field::new(column, DataType::Utf8, true),
             Field::new("isTemporary", DataType::Boolean, true),
         ];
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(found.iter().map(|_| Some(schema.as_str())).collect::<StringArray>()),
-            Arc::new(found.iter().map(|name| Some(name.as_str())).collect::<StringArray>()),
-            Arc::new(found.iter().map(|_| Some(false)).collect::<BooleanArray>()),
+            Arc::new(all().map(|(schema, _)| Some(schema)).collect::<StringArray>()),
+            Arc::new(all().map(|(_, name)| Some(name.as_str())).collect::<StringArray>()),
+            Arc::new(all().map(|(schema, _)| Some(schema.is_empty())).collect::<BooleanArray>()),
         ];
         let shape = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(Arc::clone(&shape), columns)

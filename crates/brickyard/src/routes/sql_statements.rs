@@ -168,8 +168,7 @@ fn session(
     if catalog.is_none() && schema.is_none() {
         return Ok(named.speaking(speaker));
     }
-    let current = named.current();
-    Ok(Session::new(speaker, catalog.or(Some(current.catalog)), schema.or(Some(current.schema))))
+    Ok(named.speaking_in(speaker, catalog, schema))
 }
 
 fn seen(workspace: &Workspace, access: &Access, id: &str) -> Result<StatementView, ApiError> {

@@ -33,10 +33,10 @@ impl Workspace {
         committed.await.map_err(|error| at(file.path.display(), error).fatal())
     }
 
-    /// One session a file, so that `USE` holds until its end.
+    /// One session a file, so that `USE` and what is temporary hold until its end.
     async fn run_file(&self, file: &SeedFile, admin: &Principal) -> Result<(), SeedError> {
         crate::huge_pages::for_statements();
-        let session = Session::new(Speaker::Configuration(admin.clone()), None, None);
+        let session = Session::new(Speaker::Configuration(admin.clone()), None, None).lasting();
         for one in &file.statements {
             let refused = |reason: String| {
                 let place = format!("{}:{} ({})", file.path.display(), one.line, one.words);

@@ -235,6 +235,7 @@ async fn world(rng: &mut StdRng) -> World {
             owner,
             comment: None,
             properties: BTreeMap::new(),
+            tags: BTreeMap::new(),
             created_at: LATER,
             created_by: "x".into(),
             updated_at: LATER,

@@ -107,8 +107,6 @@ fn a_bare_mail_address_is_told_to_take_backticks() {
 #[test]
 fn what_is_not_supported_is_refused_by_its_name() {
     for (sql, feature) in [
-        ("CREATE TEMPORARY VIEW v AS SELECT 1", "CREATE TEMPORARY VIEW"),
-        ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", "CREATE TEMP VIEW"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
         ("CREATE TEMPORARY FUNCTION f() RETURN 1", "CREATE TEMPORARY FUNCTION"),
         ("CREATE STREAMING TABLE t", "CREATE STREAMING TABLE"),
@@ -118,7 +116,8 @@ fn what_is_not_supported_is_refused_by_its_name() {
         ("CREATE SCHEMA s MANAGED LOCATION 'x'", "MANAGED LOCATION"),
         ("CREATE TABLE t LIKE u USING csv", "LIKE"),
         ("CREATE TABLE t SHALLOW CLONE u", "SHALLOW"),
-        ("CREATE TABLE t (a INT GENERATED ALWAYS AS IDENTITY)", "GENERATED"),
+        ("CREATE TABLE t (a INT GENERATED ALWAYS AS (b + 1))", "GENERATED"),
+        ("ALTER TABLE t ADD COLUMN a BIGINT GENERATED ALWAYS AS IDENTITY", "GENERATED"),
         ("CREATE TABLE t (a INT, CHECK (a > 0))", "CHECK"),
         ("CREATE TABLE t (a INT, CONSTRAINT c CHECK (a > 0))", "ADD CONSTRAINT"),
         ("CREATE FUNCTION f() RETURNS INT LANGUAGE SCALA RETURN 1", "LANGUAGE"),
@@ -145,10 +144,8 @@ fn what_is_not_supported_is_refused_by_its_name() {
         ("GRANT SELECT ON t TO x WITH GRANT OPTION", "WITH GRANT OPTION"),
         ("EXPLAIN DROP TABLE t", "EXPLAIN"),
         ("SET x", "without a value"),
-        ("SET VAR x = 1", "SET VAR"),
-        ("COPY INTO t FROM 'x'", "COPY INTO"),
+        ("COPY INTO t FROM 'x' FILEFORMAT = CSV VALIDATE ALL", "VALIDATE"),
         ("BEGIN SELECT 1", "BEGIN"),
-        ("EXECUTE IMMEDIATE 'SELECT 1' INTO x", "INTO"),
         ("EXECUTE IMMEDIATE 'SELECT :x' USING 1", "without a name"),
         ("VACUUM t RETAIN 1 HOURS", "RETAIN"),
         ("OPTIMIZE t WHERE a = 1", "OPTIMIZE .. WHERE"),

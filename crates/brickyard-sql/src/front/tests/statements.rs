@@ -347,7 +347,10 @@ pub(super) static TABLE: [(&str, &str); 95] = [
         "ALTER CONNECTION c SET OPTIONS (host 'x')",
         r#"Alter { kind: Connection, name: c, action: SetOptions([("host", Literal("x"))]) }"#,
     ),
-    ("ALTER TABLE t SET TAGS ('a' = 'b')", r#"Alter { kind: Table, name: t, action: Refused("SET TAGS") }"#),
+    (
+        "ALTER TABLE t SET TAGS ('a' = 'b')",
+        r#"Alter { kind: Table, name: t, action: SetTags { tags: {"a": "b"} } }"#,
+    ),
     (
         "ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY (a)",
         r#"Alter { kind: Table, name: t, action: AddConstraint(PrimaryKey(PrimaryKey { name: Some("c"), columns: ["a"] })) }"#,
@@ -355,7 +358,7 @@ pub(super) static TABLE: [(&str, &str); 95] = [
     ("ALTER TABLE t CLUSTER BY (a)", r#"Alter { kind: Table, name: t, action: ClusterBy(["a"]) }"#),
     (
         "ALTER TABLE t ALTER COLUMN a SET TAGS ('x')",
-        r#"Alter { kind: Table, name: t, action: Refused("ALTER COLUMN .. SET TAGS") }"#,
+        r#"Alter { kind: Table, name: t, action: SetTags { column: Some("a"), tags: {"x": ""} } }"#,
     ),
     ("TRUNCATE TABLE t", "Truncate { table: t }"),
     ("DESCRIBE TABLE EXTENDED main.s.t", "Describe { kind: Table, name: main.s.t, extended: true }"),

@@ -234,7 +234,14 @@ impl<'a> Maker<'a> {
                 let value = self.value(1, Number, scope, 0);
                 (format!("count(*) FILTER (WHERE {} > {value})", self.literal(Number)), Number)
             }
-            6 => (format!("sum(CASE WHEN {} THEN 1 ELSE 0 END)", self.condition(1, scope, 0)), Number),
+            6 => {
+                let when = if self.once_in(3) {
+                    self.subquery(scope, 1, false)
+                } else {
+                    self.condition(1, scope, 0)
+                };
+                (format!("sum(CASE WHEN {when} THEN 1 ELSE 0 END)"), Number)
+            }
             7 => (format!("min({})", self.value(1, Day, scope, 0)), Day),
             _ => (format!("count({})", self.value(1, Text, scope, 0)), Number),
         }
@@ -288,7 +295,11 @@ impl<'a> Maker<'a> {
                 }
                 how => {
                     let how = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "INNER JOIN"][how % 5];
-                    let on = self.joined(&scope);
+                    let mut on = self.joined(&scope);
+                    if depth > 0 && self.once_in(10) {
+                        let last = scope.len() - 1;
+                        let _ = write!(on, " AND {}", self.subquery(&scope[last..], depth, false));
+                    }
                     let _ = write!(sql, " {how} {other} ON {on}");
                 }
             }
@@ -373,6 +384,10 @@ impl<'a> Maker<'a> {
             let value = self.column(kind, std::slice::from_ref(&inside));
             let on = if self.once_in(2) {
                 self.joined(&with(scope, &inside))
+            } else if self.once_in(3) {
+                let (inner, outer) =
+                    (self.column(Number, std::slice::from_ref(&inside)), self.column(Number, scope));
+                format!("{inner} {} {outer}", self.one_of(&["<", ">=", "<>"]))
             } else {
                 self.comparison(1, &[inside], 0)
             };
@@ -383,8 +398,18 @@ impl<'a> Maker<'a> {
         }
         let size = size - 1;
         match (at, kind) {
+            (6, Number) if depth > 0 && self.once_in(2) => {
+                // What is true, false or unknown, as a number.
+                let truth = self.subquery(scope, depth, false);
+                format!("coalesce(CAST({truth} AS INT), 7)")
+            }
             (6, _) => {
-                let (when, then) = (self.condition(size, scope, 0), self.value(size, kind, scope, 0));
+                let when = if depth > 0 && self.once_in(3) {
+                    self.subquery(scope, depth, false)
+                } else {
+                    self.condition(size, scope, 0)
+                };
+                let then = self.value(size, kind, scope, 0);
                 format!("CASE WHEN {when} THEN {then} ELSE {} END", self.value(size, kind, scope, 0))
             }
             (7, _) => format!("coalesce({}, {})", self.column(kind, scope), self.literal(kind)),
@@ -417,17 +442,18 @@ impl<'a> Maker<'a> {
                 self.condition(size - 1, scope, 0)
             ),
             7 => format!("NOT ({})", self.condition(size - 1, scope, 0)),
-            8 if depth > 0 => self.subquery(scope, depth),
+            8 if depth > 0 => self.subquery(scope, depth, true),
             _ => self.comparison(1, scope, depth),
         }
     }
 
-    fn subquery(&mut self, scope: &[Relation], depth: usize) -> String {
+    /// TRUE, FALSE or NULL. Rows of values are compared in conditions only.
+    fn subquery(&mut self, scope: &[Relation], depth: usize, rows: bool) -> String {
         let not = if self.once_in(3) { "NOT " } else { "" };
         if self.once_in(2) {
             let kind = self.one_of(&[Number, Text]);
             let value = self.column(kind, scope);
-            if self.once_in(4) {
+            if rows && self.once_in(4) {
                 let more = self.kind();
                 let row = format!("({value}, {})", self.column(more, scope));
                 return format!("{row} {not}IN ({})", self.select(depth - 1, &[], &[kind, more]));

@@ -37,7 +37,7 @@ pub(super) async fn open(
     let permit = use_warehouse(&workspace, &access, &warehouse)?;
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let speaker = Speaker::Caller(access.caller().clone());
-    let session = Session::new(speaker, filled(body.catalog), filled(body.schema));
+    let session = Session::new(speaker, filled(body.catalog), filled(body.schema)).lasting();
     let id = workspace.statements.open_session(&permit, session).map_err(|error| not_there(&error))?;
     Ok(Json(json!({ "session_id": id })))
 }

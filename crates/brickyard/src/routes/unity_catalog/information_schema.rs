@@ -54,6 +54,8 @@ pub(super) fn tables(catalog: &Object) -> Vec<(String, Object)> {
                 comment: None,
                 mask: None,
                 default: None,
+                identity: None,
+                tags: Default::default(),
             };
             let detail = TableDetail {
                 table_kind: TableKind::View,
@@ -102,6 +104,7 @@ fn object(catalog: &Object, kind: ObjectKind, below: &str, detail: Detail) -> Ob
         owner: catalog.owner,
         comment: None,
         properties: Default::default(),
+        tags: Default::default(),
         created_at: catalog.created_at,
         created_by: OWNER.into(),
         updated_at: catalog.created_at,

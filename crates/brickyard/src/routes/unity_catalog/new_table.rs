@@ -137,6 +137,8 @@ fn column(wire: Wire) -> Result<Column, ApiError> {
         comment: wire.comment.filter(|comment| !comment.is_empty()),
         mask: None,
         default: None,
+        identity: None,
+        tags: Default::default(),
     })
 }
 
