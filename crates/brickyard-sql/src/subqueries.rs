@@ -8,11 +8,13 @@
 //! x IN (SELECT ..) as a value                 ─▶ EXISTS, with NULL for "who knows"   (truth)
 //! EXISTS as a value                           ─▶ a join that marks its rows          (marked)
 //! a value's subquery, correlated by < or >    ─▶ a join and one group for each row   (per_row)
+//! a value's subquery without a row            ─▶ NULL, also of a column that is none (no_row)
 //! ```
 //! In a filter `x IN (SELECT ..)` stays what it is where NULL and FALSE do the same, which is below `AND` and `OR`.
 
 mod hoisted;
 pub(crate) mod marked;
+mod no_row;
 mod per_row;
 mod truth;
 
@@ -72,14 +74,14 @@ fn placed(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPla
     if !has_subquery(&node)? {
         return Ok(Transformed::no(node));
     }
-    match node {
+    no_row::may_be_null(node)?.transform_data(|node| match node {
         LogicalPlan::Sort(_) | LogicalPlan::Window(_) | LogicalPlan::Aggregate(_) => {
             hoisted::below(node, names)
         }
         LogicalPlan::Join(join) => hoisted::out_of_join(join, names),
         LogicalPlan::Filter(_) | LogicalPlan::Projection(_) => valued(node, names),
         node => Ok(Transformed::no(node)),
-    }
+    })
 }
 
 /// The subqueries of a filter or a projection, as joins can answer them.

@@ -278,6 +278,31 @@ async fn check(workspace: &Workspace, number: usize, id: &str, written: &Written
     }
 }
 
+/// Takes away what one round of a writer made: endpoints, tokens and secrets are limited in number.
+async fn make_room(workspace: &Workspace, number: usize, written: &Written) {
+    let there = written.endpoints.iter().filter(|(_, there)| **there).map(|(name, _)| name);
+    for name in there.chain(&written.endpoint_in_doubt) {
+        let path = format!("/api/2.0/serving-endpoints/{name}");
+        workspace.call(Method::DELETE, &path, ADMIN, None).await.expect("an answer");
+    }
+    for key in written.secrets.keys() {
+        let body = json!({ "scope": scope(number), "key": key });
+        assert_eq!(workspace.post("/api/2.0/secrets/delete", ADMIN, body).await.expect("an answer").0, 200);
+    }
+    let (_, own) = writer(number);
+    let (_, listed) = workspace.get("/api/2.0/token/list", &own).await;
+    // The comment of the configuration's token is no number of a round.
+    let of_a_round = |token: &&Value| {
+        token["comment"]
+            .as_str()
+            .is_some_and(|comment| comment.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    for token in listed["token_infos"].as_array().expect("tokens").iter().filter(of_a_round) {
+        let body = json!({ "token_id": token["token_id"] });
+        assert_eq!(workspace.post("/api/2.0/token/delete", &own, body).await.expect("an answer").0, 200);
+    }
+}
+
 /// Every file of `dir`, whole.
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
@@ -365,21 +390,17 @@ async fn kill_nine_loses_nothing_that_was_acknowledged_and_leaves_nothing_half_d
         all_tokens
             .extend(written.iter().flat_map(|written| &written.tokens).map(|token| token[4..].to_owned()));
         assert_eq!(readable_secret(&data, &all_tokens), None);
+        if (round + 1).is_multiple_of(50) {
+            eprintln!("{} of {kills} kills, {acknowledged} acknowledged writes so far", round + 1);
+        }
         brickyard = Brickyard::start(&config_file, &data, None).await;
         starts.push(brickyard.ready_after);
         let workspace = Workspace::at(&brickyard.url);
         for (number, written) in written.iter().enumerate() {
             check(&workspace, number, &ids[number], written, &mut known_tokens[number]).await;
             acknowledged += written.acknowledged;
-            // The number of endpoints is limited.
-            for (name, _) in written.endpoints.iter().filter(|(_, there)| **there) {
-                let path = format!("/api/2.0/serving-endpoints/{name}");
-                workspace.call(Method::DELETE, &path, ADMIN, None).await.expect("an answer");
-            }
-            if let Some(name) = &written.endpoint_in_doubt {
-                let path = format!("/api/2.0/serving-endpoints/{name}");
-                workspace.call(Method::DELETE, &path, ADMIN, None).await.expect("an answer");
-            }
+            make_room(&workspace, number, written).await;
+            known_tokens[number] = 1;
         }
     }
     starts.sort();

@@ -37,6 +37,12 @@ const ANSWERS: &[(&str, &[&str])] = &[
         &["1|NULL", "2|NULL", "3|NULL", "NULL|true"],
     ),
     ("SELECT a FROM t WHERE b NOT IN (SELECT y FROM u WHERE u.x = t.a)", &["2", "3", "NULL"]),
+    // A value of no row is NULL, whatever its column says.
+    ("SELECT (SELECT 'one' WHERE false)", &["NULL"]),
+    ("SELECT (SELECT 1 FROM full WHERE x > 7) IS NULL, (SELECT 1 WHERE false) IS NULL", &["true|true"]),
+    ("SELECT a FROM t WHERE (SELECT 1 FROM none) IS NULL AND a = 1", &["1"]),
+    ("SELECT (SELECT 'one' WHERE false) || 'x', coalesce((SELECT 2 WHERE false), 3)", &["NULL|3"]),
+    ("SELECT (SELECT count(*) FROM none), (SELECT 1)", &["0|1"]),
     // EXISTS.
     (
         "SELECT a, EXISTS (SELECT 1 FROM u WHERE u.x = t.a) FROM t",
