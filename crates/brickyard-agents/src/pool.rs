@@ -52,6 +52,9 @@ pub struct WorkerSpec {
     pub closed: Option<PathBuf>,
     /// The served entity's `environment_vars`, secrets resolved.
     pub environment: Vec<(String, Secret)>,
+    /// Fork workers from a process that has imported what every agent imports. Without it each one starts its own
+    /// interpreter, as everywhere but on Linux, where the libraries of other systems do not stand a fork.
+    pub forked: bool,
     /// Workers at the start: one, as a rule.
     pub initial_workers: usize,
     /// The workload size: 4, 16 or 64.
@@ -84,6 +87,7 @@ impl WorkerSpec {
             run_dir: PathBuf::new(),
             closed: None,
             environment: Vec::new(),
+            forked: cfg!(target_os = "linux"),
             initial_workers: 1,
             max_workers: 4,
             max_queue: 256,

@@ -1,18 +1,20 @@
 //! One worker process: its private folder, its birth, its group, and its certain end.
 //!
-//! The process leads its own group. It inherits three descriptors: one end of a socketpair as standard input (the
-//! worker moves it away before any agent code runs) and two pipes that are read for as long as it lives. Nothing
-//! about it is on the command line but the interpreter and the script; everything else travels in the first frame or
-//! in its environment.
+//! The process leads its own group. It has three descriptors: one end of a socketpair as standard input (the worker
+//! moves it away before any agent code runs) and two pipes that are read for as long as it lives. Nothing about it is
+//! on the command line but the interpreter and the script; everything else travels in the first frame or in its
+//! environment.
 
+mod births;
 mod private_folder;
+mod process;
 mod remains;
 mod spawner;
+mod template;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,23 +25,25 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::{self, Surroundings};
 use crate::frames::{Channel, FrameError, Kind};
 use crate::log_ring::LogRing;
 use crate::pool::{StartError, WorkerSpec};
 
-pub(crate) use private_folder::{PrivateFolder, pool_folder, write_script};
+use births::Birth;
+pub(crate) use births::Births;
+use private_folder::Scripts;
+pub(crate) use private_folder::{PrivateFolder, pool_folder};
+pub(crate) use process::Process;
 pub(crate) use remains::end_remains;
-pub(crate) use spawner::Spawner;
 
 /// How long a process may take to end after its socket was closed ...
 const BY_ITSELF: Duration = Duration::from_millis(500);
 /// ... and how long the kernel may take to report the end of one that was killed.
 const BURIED: Duration = Duration::from_secs(2);
+/// How long its last words may take to be read once it has ended.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What a worker says about the model that it loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -143,7 +147,7 @@ impl Control {
         StartError::Exited { status: self.how(), log: logs.tail(&self.id, 20), felled: self.felled() }
     }
 
-    /// Called once, as soon as the process has been waited for: takes its whole group along, and signals nothing any
+    /// Called once, as soon as it is known how the process ended: takes its whole group along, and signals nothing any
     /// more. Whoever waits for `exited` is told later, when its last words have been read.
     pub(crate) fn reaped(&self, status: &io::Result<ExitStatus>) {
         let mut alive = self.alive.lock();
@@ -176,46 +180,27 @@ struct Start<'a> {
 pub(crate) struct Newborn {
     pub(crate) channel: Channel,
     pub(crate) control: Arc<Control>,
-    pub(crate) child: Child,
+    pub(crate) process: Process,
 }
 
-/// Starts a process for `spec` in its private `folder`.
+/// A process for `spec` in its private `folder`. `name` is a fresh name for another private folder.
 pub(crate) async fn start(
     spec: &WorkerSpec,
     id: WorkerId,
     folder: PrivateFolder,
-    script: &PathBuf,
-    spawner: &Spawner,
+    births: &Births,
+    name: &str,
 ) -> Result<Newborn, StartError> {
-    let around = Surroundings {
-        python: &spec.python,
-        host_url: &spec.host_url,
-        home: folder.home(),
-        temporary: folder.temporary(),
-        credentials: folder.credentials(),
+    let (ours, frames) =
+        births::socketpair().map_err(|source| StartError::Io { what: "a socketpair", source })?;
+    let born = births.bear(spec, Birth { id: &id, folder: &folder, frames }, name);
+    let Ok(born) = tokio::time::timeout(spec.load_timeout, born).await else {
+        // What it imports does not come to an end.
+        births.release();
+        return Err(StartError::TimedOut { after: spec.load_timeout });
     };
-    let variables = environment::of_worker(&around, &spec.environment)?;
-    let io_error = |what| move |source| StartError::Io { what, source };
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_error("a socketpair"))?;
-    ours.set_nonblocking(true).map_err(io_error("a socketpair"))?;
-    let ours = UnixStream::from_std(ours).map_err(io_error("a socketpair"))?;
-
-    let mut command = Command::new(&spec.python);
-    command
-        .arg(script)
-        .env_clear()
-        .envs(variables)
-        .current_dir(folder.home())
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    let child = spawner
-        .spawn(command)
-        .await
-        .map_err(|source| StartError::Spawn { python: spec.python.clone(), source })?;
-    let pid = child.id().ok_or_else(|| StartError::Exited {
+    let process = born?;
+    let pid = process.pid().ok_or_else(|| StartError::Exited {
         status: "at once".to_owned(),
         log: String::new(),
         felled: false,
@@ -232,7 +217,7 @@ pub(crate) async fn start(
         killed: AtomicBool::new(false),
         felled: AtomicBool::new(false),
     });
-    Ok(Newborn { channel: Channel::new(ours, spec.max_frame), control, child })
+    Ok(Newborn { channel: Channel::new(ours, spec.max_frame), control, process })
 }
 
 /// Sends the first frame and waits until the model is loaded.

@@ -1,4 +1,4 @@
-"""Stands where an agent's interpreter stands: gets the worker's script as its argument, and plays a worker.
+"""Stands where an agent's interpreter stands: gets the script of a worker, or of their template, and plays it.
 
 It uses the real script's frames and its real request loop, with a model that does what the request's body says, so
 that every behaviour of a worker can be tested without mlflow. Some of them are what no honest worker does.
@@ -14,9 +14,17 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-spec = importlib.util.spec_from_file_location("brickyard_worker", sys.argv[1])
-worker = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(worker)
+
+
+def module(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+folder, script = os.path.split(sys.argv[1])
+worker = module("brickyard_worker", os.path.join(folder, "brickyard_worker.py"))
 channel = None
 kept = {}
 
@@ -233,4 +241,9 @@ def begin(made):
 
 
 worker.Worker = begin
-worker.main()
+if script == "brickyard_worker.py":
+    worker.main()
+else:
+    template = module("brickyard_template", sys.argv[1])
+    template.IMPORTED = ()
+    template.serve(worker, worker.__file__)

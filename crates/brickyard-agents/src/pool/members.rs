@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use brickyard_sandbox::Sandbox;
 use brickyard_types::{Entropy, Timestamp, WorkerId};
 use parking_lot::Mutex;
-use tokio::process::Child;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +17,7 @@ use super::lease::Lease;
 use super::order::Order;
 use super::{PoolStats, PredictError, StartError, SystemTokens, WorkerSpec};
 use crate::log_ring::LogRing;
-use crate::worker::{self, Control, PrivateFolder, ReadyReport, Spawner, Worker};
+use crate::worker::{self, Births, Control, PrivateFolder, Process, ReadyReport, Worker};
 
 /// From so many failures in a row on callers are turned away instead of waiting.
 const BREAK_AFTER: u32 = 2;
@@ -32,10 +30,9 @@ pub(super) struct Members {
     pub(super) logs: Arc<LogRing>,
     tokens: Option<Arc<dyn SystemTokens>>,
     entropy: Arc<dyn Entropy>,
-    script: PathBuf,
     /// Its workers' private folders are in it, and nobody else's.
     folder: PathBuf,
-    spawner: Spawner,
+    births: Births,
     state: Mutex<State>,
     /// Told when a request has left its worker.
     left: Notify,
@@ -92,31 +89,22 @@ impl Members {
         logs: Arc<LogRing>,
     ) -> Result<Arc<Self>, StartError> {
         let io_error = |what| move |source| StartError::Io { what, source };
-        let script = worker::write_script(&spec.run_dir).map_err(io_error("the workers' folder"))?;
         let name = format!("{:08x}", random(&*entropy) as u32);
         let folder = worker::pool_folder(&spec.run_dir, &name).map_err(io_error("the workers' folder"))?;
-        let sandbox = spec.closed.as_ref().map(|closed| {
-            // An environment is for every agent with the same requirements: none changes it for the others.
-            let environment = spec.python.ancestors().nth(2).unwrap_or(&spec.python);
-            Sandbox::around(closed)
-                .may_read(&script)
-                .may_read(environment)
-                .may_read(&spec.model_dir)
-                .may_write(&folder)
-        });
-        let spawner = Spawner::new(sandbox).map_err(io_error("the thread that starts workers"))?;
+        let tasks = TaskTracker::new();
+        let births = Births::new(&spec, folder.clone(), Arc::clone(&logs), tasks.clone())
+            .map_err(io_error("the place where workers are started"))?;
         Ok(Arc::new(Self {
             spec,
             logs,
             tokens,
             entropy,
-            script,
             folder,
-            spawner,
+            births,
             state: Mutex::default(),
             left: Notify::new(),
             closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             runtime: tokio::runtime::Handle::current(),
         }))
     }
@@ -136,8 +124,9 @@ impl Members {
                 .write_token(&tokens.issue(&id))
                 .map_err(|source| StartError::Io { what: "the system token's file", source })?;
         }
-        let newborn = worker::start(&self.spec, id.clone(), folder, &self.script, &self.spawner).await?;
-        let worker::Newborn { mut channel, control, child } = newborn;
+        let spare = format!("{:08x}", self.random() as u32);
+        let newborn = worker::start(&self.spec, id.clone(), folder, &self.births, &spare).await?;
+        let worker::Newborn { mut channel, control, process } = newborn;
         // A starter that is dropped must not leave a process that nobody knows.
         let unwanted = Unwanted(Some(Arc::clone(&control)));
         {
@@ -145,7 +134,7 @@ impl Members {
             state.started += 1;
             state.members.insert(id, Member { control: Arc::clone(&control), ready: false });
         }
-        self.watch(child, Arc::clone(&control));
+        self.watch(process, Arc::clone(&control));
         if self.closing.is_cancelled() {
             return Err(StartError::Stopping);
         }
@@ -163,25 +152,18 @@ impl Members {
     }
 
     /// Reads what the worker prints, and buries it when it ends.
-    fn watch(self: &Arc<Self>, mut child: Child, control: Arc<Control>) {
-        let mut readers = Vec::new();
-        if let Some(pipe) = child.stdout.take() {
-            readers.push(
-                self.tasks.spawn_on(Arc::clone(&self.logs).drain(control.id.clone(), pipe), &self.runtime),
-            );
-        }
-        if let Some(pipe) = child.stderr.take() {
-            readers.push(
-                self.tasks.spawn_on(Arc::clone(&self.logs).drain(control.id.clone(), pipe), &self.runtime),
-            );
-        }
+    fn watch(self: &Arc<Self>, mut process: Process, control: Arc<Control>) {
+        let read =
+            |pipe| self.tasks.spawn_on(Arc::clone(&self.logs).drain(control.id.clone(), pipe), &self.runtime);
+        let mut readers: Vec<_> = process.take_outputs().into_iter().map(read).collect();
         let members = Arc::clone(self);
         let reaper = async move {
-            let status = child.wait().await;
+            let status = process.wait().await;
             control.reaped(&status);
+            process.bury().await;
             // What it printed last explains its end: read it before anybody is told.
             let read_out = futures_util::future::join_all(readers.iter_mut());
-            let _ = tokio::time::timeout(Duration::from_millis(100), read_out).await;
+            let _ = tokio::time::timeout(worker::LAST_WORDS, read_out).await;
             control.exited.cancel();
             members.buried(&control);
             let burial = tokio::task::spawn_blocking({
@@ -393,6 +375,9 @@ impl Members {
             }
             worker.control.dismiss();
         }
+        if state.ready() + state.starting == 0 {
+            self.births.release();
+        }
         drop(state);
         if !ended.is_empty() {
             tracing::info!(served_entity = %self.spec.served_entity, workers = ended.len(), "idle workers ended");
@@ -435,6 +420,7 @@ impl Members {
     /// Ends every process, without waiting for their end.
     pub(super) fn close(&self) {
         self.closing.cancel();
+        self.births.close();
         self.tasks.close();
         let mut state = self.state.lock();
         state.draining = true;

@@ -8,15 +8,32 @@ use std::path::{Path, PathBuf};
 use brickyard_types::BearerToken;
 use zeroize::Zeroizing;
 
-const SCRIPT: &str = include_str!("../../python/brickyard_worker.py");
+const WORKER: &str = include_str!("../../python/brickyard_worker.py");
+const TEMPLATE: &str = include_str!("../../python/brickyard_template.py");
 const TOKEN_FILE: &str = "model-dependencies-oauth-token";
 
-/// Writes the worker's script into `run_dir` (made if missing) and says where it is.
-pub(crate) fn write_script(run_dir: &Path) -> io::Result<PathBuf> {
-    private_dir(run_dir)?;
-    let path = run_dir.join("brickyard_worker.py");
-    replace(&path, SCRIPT.as_bytes())?;
-    Ok(path)
+/// Where brickyard's side of an agent's process is.
+#[derive(Debug, Clone)]
+pub(crate) struct Scripts {
+    /// The folder of both.
+    pub(crate) folder: PathBuf,
+    /// A worker.
+    pub(crate) worker: PathBuf,
+    /// The process that workers are forked from.
+    pub(crate) template: PathBuf,
+}
+
+impl Scripts {
+    /// Writes them into a folder of their own in `run_dir` (made if missing).
+    pub(crate) fn write(run_dir: &Path) -> io::Result<Self> {
+        let folder = run_dir.join("scripts");
+        private_dir(&folder)?;
+        let worker = folder.join("brickyard_worker.py");
+        let template = folder.join("brickyard_template.py");
+        replace(&worker, WORKER.as_bytes())?;
+        replace(&template, TEMPLATE.as_bytes())?;
+        Ok(Self { folder, worker, template })
+    }
 }
 
 /// Makes the folder for the private folders of one pool's workers.
