@@ -94,7 +94,9 @@ def act(fields):
             time.sleep(600)
         return {"pids": [os.getpid(), one.pid, two.pid]}
     if do == "environment":
-        return {"environ": dict(os.environ), "argv": sys.argv[1:], "cwd": os.getcwd(), "fds": open_files()}
+        with open("/proc/self/environ") as file:
+            shown = dict(line.split("=", 1) for line in file.read().split("\0") if line)
+        return {"environ": dict(os.environ), "shown": shown, "parent": os.getppid(), "argv": sys.argv[1:], "cwd": os.getcwd(), "fds": open_files()}
     if do == "open":
         opened = {}
         for path in fields["paths"]:

@@ -1,5 +1,6 @@
 //! What the worker pool promises, kept against real processes.
 
+mod births;
 mod cancellation;
 mod fake;
 mod lifecycle;

@@ -1,0 +1,94 @@
+//! Workers that are forked from their pool's template are no different from those that were started by themselves.
+
+use std::time::Duration;
+
+use brickyard_types::{Secret, SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::fake::{Fake, lives, start};
+
+fn kill(pid: u64) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a process id"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("killed");
+}
+
+async fn seen(fake: &Fake) -> Value {
+    fake.ask(json!({"do": "environment"})).await.expect("an answer")
+}
+
+async fn gone(pid: u64) {
+    for _ in 0..500 {
+        if !lives(pid) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{pid} lives");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_it_was_born_a_worker_sees_the_same_and_ends_the_same() {
+    let mut pages = Vec::new();
+    for forked in [true, false] {
+        let fake = start(|spec| {
+            spec.forked = forked;
+            // Neither text nor a path that is: an environment is bytes.
+            spec.environment.push(("API_KEY".to_owned(), Secret::from("s\u{e9}cret")));
+        })
+        .await;
+        let mut seen = seen(&fake).await;
+        // The interpreter itself adds one when it starts in the C locale.
+        for part in ["environ", "shown"] {
+            seen[part].as_object_mut().expect("a map").remove("LC_CTYPE");
+        }
+        assert_eq!(seen["environ"], seen["shown"], "forked: {forked}");
+        let dies = fake.ask(json!({"do": "die"})).await.expect_err("it dies");
+        assert!(dies.to_string().ends_with("exit status: 3"), "forked: {forked}: {dies}");
+        assert_eq!(fake.echo("replaced").await, "replaced");
+        let home = seen["environ"]["HOME"].as_str().expect("a folder").to_owned();
+        assert_eq!(seen["cwd"], home);
+        let own = home.strip_suffix("home").expect("a folder in its own");
+        let pool = fake.dir.path().display().to_string();
+        pages.push(seen["environ"].to_string().replace(own, "OWN/").replace(&pool, "POOL"));
+        let descriptors = seen["fds"].as_str().expect("a text");
+        let kinds: Vec<_> = descriptors.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(kinds, ["0 /dev/null", "1 pipe", "2 pipe"], "forked: {forked}");
+        fake.pool.shutdown().await;
+    }
+    assert_eq!(pages[0], pages[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_workers_of_a_pool_have_one_parent_and_outlive_neither_it_nor_their_pool() {
+    let fake = start(|spec| spec.max_workers = 3).await;
+    let first = seen(&fake).await;
+    let parent = first["parent"].as_u64().expect("a number");
+    assert_ne!(parent, u64::from(std::process::id()));
+    let worker = u64::from(fake.pool.pids()[0].1);
+    kill(worker);
+    fake.until("another one is there", |stats| (stats.ready, stats.ended) == (1, 1)).await;
+    assert_eq!(seen(&fake).await["parent"], parent);
+
+    // Somebody ends the parent: its workers end, and the next one has another parent.
+    let worker = u64::from(fake.pool.pids()[0].1);
+    kill(parent);
+    gone(worker).await;
+    fake.until("another one is there", |stats| (stats.ready, stats.ended) == (1, 2)).await;
+    let next = seen(&fake).await["parent"].as_u64().expect("a number");
+    assert_ne!(next, parent);
+    assert_eq!(fake.pool.stats().failures, 0);
+    fake.pool.shutdown().await;
+    assert!(!lives(next));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_sleeps_leaves_no_process_behind() {
+    let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+    let fake = start(|spec| spec.sleep_after = Some(SignedDuration::from_mins(30))).await;
+    let parent = seen(&fake).await["parent"].as_u64().expect("a number");
+    fake.pool.shrink(at(0));
+    fake.pool.shrink(at(30));
+    fake.until("nobody is left", |stats| stats.ready + stats.starting == 0).await;
+    gone(parent).await;
+    assert_eq!(fake.echo("awake").await, "awake");
+}
