@@ -73,8 +73,8 @@ def native(text):
     return text.encode("latin-1")
 
 
-def show_environment():
-    """Makes `/proc/<pid>/environ` say what `os.environ` says.
+def show_environment(variables):
+    """Makes `/proc/<pid>/environ` say that this process was started with `variables`.
 
     Linux shows the memory that a program was started with. brickyard finds what a dead worker left behind by it, and
     an agent that looks there must find its own variables. False if they do not fit.
@@ -84,11 +84,11 @@ def show_environment():
     with open("/proc/self/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
     start, end = int(fields[47]), int(fields[48])
-    own = dict(os.environb)
-    text = b"".join(name + b"=" + value + b"\0" for name, value in own.items())
+    text = b"".join(name + b"=" + value + b"\0" for name, value in variables.items())
     if len(text) > end - start:
         return False
     # The C library's own list still points into that memory; after this it points to copies.
+    own = dict(os.environb)
     for name in own:
         os.unsetenv(name)
     for name, value in own.items():
@@ -113,8 +113,10 @@ def forget_where_it_was():
 
 
 class Template:
-    def __init__(self, sock, worker, script):
+    def __init__(self, sock, worker, script, started_with):
         self.sock = sock
+        # Imported modules add variables of their own.
+        self.started_with = started_with
         self.worker = worker
         self.script = script
         self.orders = Orders(sock)
@@ -199,8 +201,9 @@ class Template:
         self.sock.close()
         os.chdir(folder)
         os.environb.update(variables)
-        if not (self.forks and show_environment()):
-            os.execve(sys.executable, [sys.executable, self.script], os.environb)
+        started_with = {**self.started_with, **variables}
+        if not (self.forks and show_environment(started_with)):
+            os.execve(sys.executable, [sys.executable, self.script], started_with)
         self.worker.die_with_parent()
         if os.getppid() != parent:
             return
@@ -216,6 +219,7 @@ def serve(worker, script):
     os.dup2(null, 0)
     os.close(null)
     worker.die_with_parent()
+    started_with = dict(os.environb)
     # The folder of this file must not offer modules to what is imported.
     here = os.path.dirname(os.path.realpath(__file__))
     if sys.path and os.path.realpath(sys.path[0] or ".") == here:
@@ -225,7 +229,7 @@ def serve(worker, script):
     # Nothing of this becomes garbage; to look for it would copy this memory in each worker.
     gc.freeze()
     try:
-        Template(socket.socket(fileno=fd), worker, script).run()
+        Template(socket.socket(fileno=fd), worker, script, started_with).run()
     except (BrokenPipeError, ConnectionError):
         pass
     os._exit(0)

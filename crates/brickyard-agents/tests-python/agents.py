@@ -33,6 +33,10 @@ def act(text):
         from mlflow.utils.databricks_utils import get_databricks_host_creds
 
         return get_databricks_host_creds("databricks").token
+    if text == "chance":
+        import numpy
+
+        return str(numpy.random.random())
     if text == "raise":
         raise ValueError("the agent's own words")
     return "you said " + text

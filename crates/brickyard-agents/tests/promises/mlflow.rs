@@ -108,8 +108,12 @@ async fn a_responses_agent_finds_every_credential_where_it_looks() {
     let fake = logged.serve("responses", &[]).await;
     assert_eq!(fake.pool.ready().task.as_deref(), Some("agent/v1/responses"));
     assert!(fake.pool.ready().streamable);
-    let worker = fake.pool.pids()[0].0.clone();
+    let (worker, pid) = fake.pool.pids()[0].clone();
     let system = format!("system token 1 of {worker}");
+    if cfg!(target_os = "linux") {
+        let started = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("a command line");
+        assert!(started.contains("brickyard_template.py"), "forked, not started: {started}");
+    }
     assert_eq!(said(&fake, "user, by ai-bridge").await, "Bearer users-token");
     assert_eq!(said(&fake, "user, by the sdk").await, "Bearer users-token");
     assert_eq!(said(&fake, "system, by the sdk").await, format!("Bearer {system}"));
@@ -126,6 +130,19 @@ async fn a_responses_agent_finds_every_credential_where_it_looks() {
     };
     assert!(message.contains("Unable to detect credentials for user authorization"), "{message}");
     assert!(message.contains("outside of predict()"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_workers_throw_the_same_dice() {
+    let Some(logged) = Logged::agents(&["responses"]) else { return };
+    let fake = logged.serve("responses", &[]).await;
+    let mut thrown = std::collections::HashSet::new();
+    for deaths in 0..4 {
+        assert!(thrown.insert(said(&fake, "chance").await), "{thrown:?}");
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(fake.pool.pids()[0].1).expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("killed");
+        fake.until("another one is there", |stats| (stats.ready, stats.ended) == (1, deaths + 1)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
