@@ -28,20 +28,6 @@ import warnings
 ORDER = 64 * 1024
 DESCRIPTORS = 3
 
-# What the worker's own loading begins with.
-IMPORTED = ("mlflow", "mlflow.pyfunc", "mlflow.pyfunc.scoring_server", "databricks.sdk", "databricks_ai_bridge")
-
-
-def import_what_agents_import():
-    import importlib
-
-    for name in IMPORTED:
-        try:
-            importlib.import_module(name)
-        except Exception:
-            # Not installed, or broken: the worker says so when it loads its model.
-            continue
-
 
 class Orders:
     """Orders and their descriptors from the socket."""
@@ -113,12 +99,12 @@ def forget_where_it_was():
 
 
 class Template:
-    def __init__(self, sock, worker, script, started_with):
+    def __init__(self, sock, worker, started_with):
         self.sock = sock
         # Imported modules add variables of their own.
         self.started_with = started_with
         self.worker = worker
-        self.script = script
+        self.script = worker.__file__
         self.orders = Orders(sock)
         self.living = set()
         # Threads do not survive a fork. Where an import has started one, workers are started by themselves.
@@ -212,8 +198,8 @@ class Template:
         self.worker.main()
 
 
-def serve(worker, script):
-    """Plays the template with `worker`, the module of `script`."""
+def serve(worker, import_all):
+    """Plays the template of processes that run `worker.main()`."""
     fd = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -224,21 +210,18 @@ def serve(worker, script):
     here = os.path.dirname(os.path.realpath(__file__))
     if sys.path and os.path.realpath(sys.path[0] or ".") == here:
         del sys.path[0]
-    with worker.RareCollections():
-        import_what_agents_import()
+    import_all()
     # Nothing of this becomes garbage; to look for it would copy this memory in each worker.
     gc.freeze()
     try:
-        Template(socket.socket(fileno=fd), worker, script, started_with).run()
+        Template(socket.socket(fileno=fd), worker, started_with).run()
     except (BrokenPipeError, ConnectionError):
         pass
     os._exit(0)
 
 
 if __name__ == "__main__":
-    # Beside this file; imported by name, so that it is compiled once for all workers.
-    sys.dont_write_bytecode, wrote = True, sys.dont_write_bytecode
+    import brickyard_imports
     import brickyard_worker
 
-    sys.dont_write_bytecode = wrote
-    serve(brickyard_worker, brickyard_worker.__file__)
+    serve(brickyard_worker, brickyard_imports.import_what_agents_import)

@@ -16,7 +16,6 @@ Rules it keeps:
 """
 
 import contextvars
-import gc
 import json
 import os
 import select
@@ -27,6 +26,8 @@ import sys
 import threading
 import traceback
 import types
+
+import brickyard_imports
 
 HEADER = struct.Struct("<IQB")
 START, READY, LOAD_FAILED, PREDICT, CANCEL, ANSWER, CHUNK, END, ERROR = range(1, 10)
@@ -396,26 +397,6 @@ class Model:
             ) from None
 
 
-class RareCollections:
-    """Lets the collector look for garbage rarely while a model is loaded.
-
-    Imports make a million objects and next to no garbage, and a sixth of the time of loading went into looking for it.
-    What the agent itself does with the collector stays as it did it.
-    """
-
-    OFTEN = 100_000
-
-    def __enter__(self):
-        self.before = gc.get_threshold()
-        self.rare = (self.OFTEN, *self.before[1:])
-        if 0 < self.before[0] < self.OFTEN:
-            gc.set_threshold(*self.rare)
-
-    def __exit__(self, *_):
-        if gc.get_threshold() == self.rare:
-            gc.set_threshold(*self.before)
-
-
 class Worker:
     """One model, one channel, one request at a time."""
 
@@ -465,7 +446,7 @@ class Worker:
         start = json.loads(payload)
         self.channel.max_frame = start["max_frame"]
         try:
-            with RareCollections():
+            with brickyard_imports.RareCollections():
                 point_fixed_token_paths()
                 install_user_token_lookups()
                 self.model = Model(start)

@@ -26,7 +26,12 @@ use tools::{Interpreter, Uv};
 use crate::model::LoggedModel;
 
 /// Counted up when the way of building changes, so that older environments are not taken for new ones.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+
+/// What every agent imports; run as a program, it keeps what makes these imports shorter.
+pub(crate) const IMPORTS: &str = include_str!("../python/brickyard_imports.py");
+/// Where it is kept in an environment; `brickyard_imports.py` looks there.
+const GENERATED: &str = "brickyard-generated-code";
 
 /// Why there is no environment.
 #[derive(Debug, thiserror::Error)]
@@ -213,6 +218,14 @@ impl PythonEnvironments {
         }
         tools::run("uv pip install", install, log).await?;
 
+        log.line("Importing once what agents import.");
+        let mut imports = developer_command(building.join("bin/python"));
+        imports.args(["-I", "-c", IMPORTS]).arg(building.join(GENERATED));
+        // Without what it keeps each start of an agent takes longer; what an agent cannot import, it will say itself.
+        if let Err(error) = tools::run("import", imports, log).await {
+            log.line(error.to_string());
+        }
+
         std::fs::rename(building, place).map_err(|source| BuildError::Io {
             what: "cannot rename the new environment to",
             path: place.to_owned(),
@@ -337,6 +350,7 @@ mod tests {
             .status()
             .expect("python3");
         assert!(made.success());
+        assert!(IMPORTS.contains(&format!("FILE = {GENERATED:?}")));
         let model = model(&project, "./tiny_agent-1.0-py3-none-any.whl\n");
         let environments = PythonEnvironments::new(dir.path(), None);
         let log = BuildLog::new(None);
@@ -351,6 +365,8 @@ mod tests {
         let answer =
             std::process::Command::new(&python).args(["-c", "import tiny_agent"]).status().expect("runs");
         assert!(answer.success());
+        let kept = python.ancestors().nth(2).expect("the environment").join(GENERATED);
+        assert!(kept.exists(), "{text}");
         let left: Vec<_> =
             std::fs::read_dir(dir.path().join("environments")).expect("there").flatten().collect();
         assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().contains("building")));

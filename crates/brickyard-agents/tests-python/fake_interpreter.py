@@ -24,6 +24,7 @@ def module(name, path):
 
 
 folder, script = os.path.split(sys.argv[1])
+sys.path.insert(0, folder)
 worker = module("brickyard_worker", os.path.join(folder, "brickyard_worker.py"))
 channel = None
 kept = {}
@@ -247,5 +248,4 @@ if script == "brickyard_worker.py":
     worker.main()
 else:
     template = module("brickyard_template", sys.argv[1])
-    template.IMPORTED = ()
-    template.serve(worker, worker.__file__)
+    template.serve(worker, lambda: None)

@@ -33,6 +33,7 @@ mod grant;
 mod http_request;
 mod identity_functions;
 mod information_schema;
+mod inferred;
 mod inline;
 mod lost_order;
 pub mod outside;

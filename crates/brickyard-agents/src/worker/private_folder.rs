@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 
 const WORKER: &str = include_str!("../../python/brickyard_worker.py");
 const TEMPLATE: &str = include_str!("../../python/brickyard_template.py");
+/// Imported by both.
+const IMPORTS: &str = crate::python_environment::IMPORTS;
 const TOKEN_FILE: &str = "model-dependencies-oauth-token";
 
 /// Where brickyard's side of an agent's process is.
 #[derive(Debug, Clone)]
 pub(crate) struct Scripts {
-    /// The folder of both.
+    /// The folder of both, and of what they import.
     pub(crate) folder: PathBuf,
     /// A worker.
     pub(crate) worker: PathBuf,
@@ -32,6 +34,7 @@ impl Scripts {
         let template = folder.join("brickyard_template.py");
         replace(&worker, WORKER.as_bytes())?;
         replace(&template, TEMPLATE.as_bytes())?;
+        replace(&folder.join("brickyard_imports.py"), IMPORTS.as_bytes())?;
         Ok(Self { folder, worker, template })
     }
 }

@@ -92,3 +92,51 @@ async fn a_pool_that_sleeps_leaves_no_process_behind() {
     gone(parent).await;
     assert_eq!(fake.echo("awake").await, "awake");
 }
+
+#[test]
+fn kept_code_makes_the_same_data_classes_and_only_this_pythons_is_used() {
+    let dir = tempfile::TempDir::new().expect("a folder");
+    let output = std::process::Command::new("python3")
+        .args(["-c", KEPT, concat!(env!("CARGO_MANIFEST_DIR"), "/python")])
+        .arg(dir.path().join("kept"))
+        .output()
+        .expect("python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const KEPT: &str = r#"
+import dataclasses, marshal, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import brickyard_imports
+
+def make():
+    @dataclasses.dataclass(order=True)
+    class Point:
+        x: int = 1
+        y: list = dataclasses.field(default_factory=list)
+    return Point
+
+kept = {}
+with brickyard_imports.Generated(kept):
+    first = make()
+texts = len(kept)
+assert texts > 0
+head = (sys.version, brickyard_imports.importlib.util.MAGIC_NUMBER)
+for wrote, reads in ((head, texts), (("3.9", b"x"), 0)):
+    with open(sys.argv[2], "wb") as file:
+        marshal.dump((wrote, kept), file)
+    assert len(brickyard_imports.read(sys.argv[2])) == reads
+with open(sys.argv[2], "wb") as file:
+    file.write(marshal.dumps((head, kept))[:-3])
+assert brickyard_imports.read(sys.argv[2]) == {}
+with brickyard_imports.Generated(kept):
+    second = make()
+assert len(kept) == texts, "nothing was compiled again"
+assert not hasattr(dataclasses, "exec")
+for Point in (first, second, make()):
+    assert repr(Point(2, [3])).endswith("Point(x=2, y=[3])"), Point(2, [3])
+    assert Point(1) < Point(2) and Point() == Point(1, []) and Point().y is not Point().y
+    assert Point.__init__.__code__.co_filename == "<string>"
+    assert Point.__init__.__qualname__.endswith("Point.__init__")
+"#;
