@@ -31,7 +31,7 @@ const FORMAT: &str = "2";
 /// What every agent imports; run as a program, it keeps what makes these imports shorter.
 pub(crate) const IMPORTS: &str = include_str!("../python/brickyard_imports.py");
 /// Where it is kept in an environment; `brickyard_imports.py` looks there.
-const GENERATED: &str = "brickyard-generated-code";
+const KEPT: &str = "brickyard-kept-imports";
 
 /// Why there is no environment.
 #[derive(Debug, thiserror::Error)]
@@ -220,7 +220,7 @@ impl PythonEnvironments {
 
         log.line("Importing once what agents import.");
         let mut imports = developer_command(building.join("bin/python"));
-        imports.args(["-I", "-c", IMPORTS]).arg(building.join(GENERATED));
+        imports.args(["-I", "-c", IMPORTS]).arg(building.join(KEPT));
         // Without what it keeps each start of an agent takes longer; what an agent cannot import, it will say itself.
         if let Err(error) = tools::run("import", imports, log).await {
             log.line(error.to_string());
@@ -350,7 +350,7 @@ mod tests {
             .status()
             .expect("python3");
         assert!(made.success());
-        assert!(IMPORTS.contains(&format!("FILE = {GENERATED:?}")));
+        assert!(IMPORTS.contains(&format!("FILE = {KEPT:?}")));
         let model = model(&project, "./tiny_agent-1.0-py3-none-any.whl\n");
         let environments = PythonEnvironments::new(dir.path(), None);
         let log = BuildLog::new(None);
@@ -365,7 +365,7 @@ mod tests {
         let answer =
             std::process::Command::new(&python).args(["-c", "import tiny_agent"]).status().expect("runs");
         assert!(answer.success());
-        let kept = python.ancestors().nth(2).expect("the environment").join(GENERATED);
+        let kept = python.ancestors().nth(2).expect("the environment").join(KEPT);
         assert!(kept.exists(), "{text}");
         let left: Vec<_> =
             std::fs::read_dir(dir.path().join("environments")).expect("there").flatten().collect();

@@ -94,7 +94,7 @@ async fn a_pool_that_sleeps_leaves_no_process_behind() {
 }
 
 #[test]
-fn kept_code_makes_the_same_data_classes_and_only_this_pythons_is_used() {
+fn what_is_kept_makes_the_same_and_only_this_pythons_is_used() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let output = std::process::Command::new("python3")
         .args(["-c", KEPT, concat!(env!("CARGO_MANIFEST_DIR"), "/python")])
@@ -105,38 +105,76 @@ fn kept_code_makes_the_same_data_classes_and_only_this_pythons_is_used() {
 }
 
 const KEPT: &str = r#"
-import dataclasses, marshal, sys
+import dataclasses, importlib.util, inspect, marshal, re, sys, types
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
 import brickyard_imports
 
-def make():
-    @dataclasses.dataclass(order=True)
-    class Point:
-        x: int = 1
-        y: list = dataclasses.field(default_factory=list)
-    return Point
+SOURCE = """
+import dataclasses, re
+@dataclasses.dataclass(order=True)
+class Point:
+    x: int = 1
+    y: list = dataclasses.field(default_factory=list)
+word = re.compile(r"(?P<first>[a-z]+)-([0-9]{2,3})(?=[ ]|$)", re.IGNORECASE | re.VERBOSE)
+raw = re.compile(rb"[0-4](.)")
+again = re.compile(word)
+"""
 
-kept = {}
-with brickyard_imports.Generated(kept):
-    first = make()
-texts = len(kept)
-assert texts > 0
-head = (sys.version, brickyard_imports.importlib.util.MAGIC_NUMBER)
-for wrote, reads in ((head, texts), (("3.9", b"x"), 0)):
+def make():
+    re.purge()
+    made = {"__name__": "made"}
+    exec(SOURCE, made)
+    return made
+
+def write(head, kept):
     with open(sys.argv[2], "wb") as file:
-        marshal.dump((wrote, kept), file)
-    assert len(brickyard_imports.read(sys.argv[2])) == reads
-with open(sys.argv[2], "wb") as file:
-    file.write(marshal.dumps((head, kept))[:-3])
+        marshal.dump((head, kept), file)
+
+before = dict(vars(dataclasses)), dict(vars(re))
+keeper = brickyard_imports.Kept(keeps=True)
+with keeper:
+    first = make()
+    try:
+        re.compile("(")
+        raise AssertionError("no error")
+    except re.error:
+        pass
+kept = keeper.all()
+assert all(len(kept[part]) > 0 for part in ("code", "signatures", "patterns")), kept
+write(("3.9", b"x"), kept)
 assert brickyard_imports.read(sys.argv[2]) == {}
-with brickyard_imports.Generated(kept):
+write((sys.version, importlib.util.MAGIC_NUMBER), kept)
+with brickyard_imports.Kept(brickyard_imports.read(sys.argv[2])) as used:
+    # What would make them anew is not there.
+    compiles, used.compile = used.compile, None
+    used.inspect = types.SimpleNamespace(get_annotations=getattr(inspect, "get_annotations", None))
     second = make()
-assert len(kept) == texts, "nothing was compiled again"
-assert not hasattr(dataclasses, "exec")
-for Point in (first, second, make()):
-    assert repr(Point(2, [3])).endswith("Point(x=2, y=[3])"), Point(2, [3])
+    used.compile, used.inspect = compiles, inspect
+    assert re.compile("[n]ew").match("new")
+assert (dict(vars(dataclasses)), dict(vars(re))) == before
+
+# What mlflow has of this, as far as it is used.
+metadata = types.SimpleNamespace(packages_distributions=lambda: {"yaml": ["PyYAML"]})
+mlflow = types.SimpleNamespace(importlib_metadata=metadata)
+mlflow._init_modules_to_packages_map = lambda: mlflow.__dict__.update(found=metadata.packages_distributions())
+sys.modules["mlflow.utils.requirements_utils"] = mlflow
+keeper.know_packages()
+write((sys.version, importlib.util.MAGIC_NUMBER), keeper.all())
+mlflow.found, metadata.packages_distributions = None, None
+brickyard_imports.Kept(brickyard_imports.read(sys.argv[2])).know_packages()
+assert mlflow.found is None, "nothing to ask is nothing to do"
+metadata.packages_distributions = lambda: 1 / 0
+brickyard_imports.Kept(brickyard_imports.read(sys.argv[2])).know_packages()
+assert mlflow.found == {"yaml": ["PyYAML"]}
+for made in (first, second, make()):
+    Point, word = made["Point"], made["word"]
+    assert repr(Point(2, [3])) == "Point(x=2, y=[3])"
     assert Point(1) < Point(2) and Point() == Point(1, []) and Point().y is not Point().y
-    assert Point.__init__.__code__.co_filename == "<string>"
-    assert Point.__init__.__qualname__.endswith("Point.__init__")
+    assert Point.__doc__ == "Point(x: int = 1, y: list = <factory>)", Point.__doc__
+    assert Point.__init__.__qualname__ == "Point.__init__"
+    found = word.match("AB-123 x")
+    assert found.groupdict() == {"first": "AB"} and found[2] == "123" and not word.match("AB-1234")
+    assert (word.flags, word.groups, word.groupindex) == (first["word"].flags, 2, {"first": 1})
+    assert made["again"] is word and made["raw"].match(b"3a")[1] == b"a"
 "#;
