@@ -4,8 +4,9 @@ It has imported what every agent imports (mlflow, the Databricks SDK: seconds), 
 worker that grows, or takes a dead one's place, is there in milliseconds. It is started in the environment of its
 workers, gets orders on a socket that arrives as standard input, and does nothing else:
 
-    {"variables": {..}, "folder": ".."}  and three descriptors: the worker's frames, standard output, standard error
-        -> "born <pid>"      when the worker has its own group
+    {"id": 1, "variables": {..}, "folder": ".."}  and three descriptors: the worker's frames, standard output, standard error
+        -> "born <id> <pid>"         when the worker has its own group
+        -> "unborn <id> <errno>"     when the system gives no process
         -> "ended <pid> <status>"    as waitpid would say it; the process stays unburied, so its number stays its own
     {"bury": <pid>}          brickyard has done what it does with that number
 
@@ -14,6 +15,7 @@ variables as its environment.
 """
 
 import array
+import errno
 import gc
 import json
 import os
@@ -138,6 +140,21 @@ class Template:
                 pass
             return
         descriptors = self.orders.take_descriptors()
+        try:
+            if len(descriptors) < DESCRIPTORS:
+                raise OSError(errno.EMFILE, "not all descriptors came")
+            pid = self.fork(order, descriptors)
+        except OSError as error:
+            # The others live on.
+            self.sock.sendall(b"unborn %d %d\n" % (order["id"], error.errno or 0))
+        else:
+            self.living.add(pid)
+            self.sock.sendall(b"born %d %d\n" % (order["id"], pid))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def fork(self, order, descriptors):
         variables = {native(name): native(value) for name, value in order["variables"].items()}
         folder = native(order["folder"])
         sys.stdout.flush()
@@ -159,10 +176,7 @@ class Template:
             os.setpgid(pid, pid)
         except OSError:
             pass
-        for descriptor in descriptors:
-            os.close(descriptor)
-        self.living.add(pid)
-        self.sock.sendall(b"born %d\n" % pid)
+        return pid
 
     def report_ended(self):
         for pid in list(self.living):

@@ -2,7 +2,8 @@
 //!
 //! Floor 4. [`LoggedModel`] reads an `MLmodel`; [`PythonEnvironments`] builds the interpreter that it asked for;
 //! [`WorkerPool`] keeps processes that have it loaded and lends one process to one request at a time. The other
-//! half of the conversation is `python/brickyard_worker.py`, which runs inside the agent's own environment.
+//! half of the conversation is `python/brickyard_worker.py`, which runs inside the agent's own environment. On Linux it is
+//! forked from `python/brickyard_template.py`, which has imported what every agent imports.
 //!
 //! ```text
 //!  WorkerPool --lends--> Worker --frames over a socketpair--> brickyard_worker.py --calls--> predict()

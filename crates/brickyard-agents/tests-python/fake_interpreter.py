@@ -248,4 +248,12 @@ if script == "brickyard_worker.py":
     worker.main()
 else:
     template = module("brickyard_template", sys.argv[1])
+    fork = os.fork
+
+    def fork_unless_told():
+        if os.path.exists(os.environ.get("FAKE_NO_FORK", "/nowhere")):
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return fork()
+
+    os.fork = fork_unless_told
     template.serve(worker, lambda: None)

@@ -8,7 +8,7 @@
 //! A forked worker is no child of ours, so the template says how it ended, and buries it only when it is told to: until
 //! then the number cannot become another process's.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// A running template. It ends when the last one who holds it lets go.
 #[derive(Debug)]
 pub(crate) struct Template {
-    /// Locked while an order is written: orders are answered in their order.
+    /// Locked while an order is written.
     orders: tokio::sync::Mutex<OwnedWriteHalf>,
     family: Arc<Family>,
     /// Cancelled when the process has ended and was waited for.
@@ -45,9 +46,10 @@ pub(crate) struct Template {
 /// Who is being born, and who lives.
 #[derive(Debug, Default)]
 struct Family {
-    unborn: Mutex<VecDeque<oneshot::Sender<Born>>>,
+    unborn: Mutex<HashMap<u64, oneshot::Sender<io::Result<Born>>>>,
     living: Mutex<HashMap<u32, oneshot::Sender<ExitStatus>>>,
     how: OnceLock<ExitStatus>,
+    orders: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl From<io::Error> for NoBirth {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Order {
-    Birth { variables: HashMap<String, String>, folder: String },
+    Birth { id: u64, variables: HashMap<String, String>, folder: String },
     Bury { bury: u32 },
 }
 
@@ -126,20 +128,19 @@ impl Template {
     ) -> Result<Forked, NoBirth> {
         let ((out_end, out), (err_end, err)) = (pipe::pipe()?, pipe::pipe()?);
         let (out_end, err_end) = (out_end.into_blocking_fd()?, err_end.into_blocking_fd()?);
+        let id = self.family.orders.fetch_add(1, Ordering::Relaxed);
         let order = Order::Birth {
+            id,
             variables: variables.iter().map(|(name, value)| (text(name), text(value))).collect(),
             folder: text(folder.as_os_str()),
         };
         let (born, mine) = oneshot::channel();
-        {
-            let orders = self.orders.lock().await;
-            self.family.unborn.lock().push_back(born);
-            // A template that has ended in this moment is seen below: its life ends all that wait.
-            let _ = write(&orders, &order, &[&frames, &out_end, &err_end]).await;
-        }
+        self.family.unborn.lock().insert(id, born);
+        // A template that has ended is seen below.
+        let _ = write(&*self.orders.lock().await, &order, &[&frames, &out_end, &err_end]).await;
         drop((frames, out_end, err_end));
         let born = tokio::select! {
-            born = mine => born.ok(),
+            born = mine => born.ok().transpose()?,
             () = self.gone.cancelled() => None,
         };
         let Some(Born { pid, ended }) = born else {
@@ -211,22 +212,25 @@ async fn live(
 }
 
 impl Family {
-    /// `born <pid>` and `ended <pid> <status>`.
+    /// `born <order> <pid>`, `unborn <order> <errno>` and `ended <pid> <status>`.
     fn heard(&self, line: &str) {
-        let mut words = line.split(' ');
-        let (what, pid) = (words.next(), words.next().and_then(|word| word.parse::<u32>().ok()));
-        let status = words.next().and_then(|word| word.parse::<i32>().ok());
-        match (what, pid, status) {
-            (Some("born"), Some(pid), None) => {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["born", order, pid] if let (Ok(order), Ok(pid)) = (order.parse(), pid.parse()) => {
                 let (end, ended) = oneshot::channel();
                 self.living.lock().insert(pid, end);
-                let starter = self.unborn.lock().pop_front();
+                let starter = self.unborn.lock().remove(&order);
                 // Whoever wanted it has gone meanwhile.
-                if starter.is_none_or(|starter| starter.send(Born { pid, ended }).is_err()) {
+                if starter.is_none_or(|starter| starter.send(Ok(Born { pid, ended })).is_err()) {
                     end_group(pid);
                 }
             }
-            (Some("ended"), Some(pid), Some(status)) => {
+            ["unborn", order, error] if let (Ok(order), Ok(error)) = (order.parse(), error.parse()) => {
+                if let Some(starter) = self.unborn.lock().remove(&order) {
+                    let _ = starter.send(Err(io::Error::from_raw_os_error(error)));
+                }
+            }
+            ["ended", pid, status] if let (Ok(pid), Ok(status)) = (pid.parse(), status.parse()) => {
                 if let Some(end) = self.living.lock().remove(&pid) {
                     let _ = end.send(ExitStatus::from_raw(status));
                 }

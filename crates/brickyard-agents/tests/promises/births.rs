@@ -82,6 +82,26 @@ async fn the_workers_of_a_pool_have_one_parent_and_outlive_neither_it_nor_their_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_gives_no_process_costs_nobody_elses() {
+    let flag = tempfile::TempDir::new().expect("a folder");
+    let path = flag.path().join("none").display().to_string();
+    let variable = ("FAKE_NO_FORK".to_owned(), Secret::from(path.as_str()));
+    let fake = start(|spec| spec.environment.push(variable)).await;
+    let parent = seen(&fake).await["parent"].clone();
+    std::fs::write(&path, "").expect("written");
+    kill(u64::from(fake.pool.pids()[0].1));
+    fake.until("none is given", |stats| stats.failures >= 2).await;
+    let error = fake.ask(json!({"do": "echo"})).await.expect_err("nobody is there");
+    assert!(
+        error.to_string().contains("a worker could not be made: Resource temporarily unavailable"),
+        "{error}"
+    );
+    std::fs::remove_file(&path).expect("removed");
+    fake.until("it is healed", |stats| stats.ready == 1).await;
+    assert_eq!(seen(&fake).await["parent"], parent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_that_sleeps_leaves_no_process_behind() {
     let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
     let fake = start(|spec| spec.sleep_after = Some(SignedDuration::from_mins(30))).await;
