@@ -81,17 +81,24 @@ class Server:
                 return int(line.split()[1]) / 1024
         return 0.0
 
-    def children(self):
-        """How many child processes it has: for brickyard, its Python workers."""
-        count = 0
+    def workers(self):
+        """How many Python workers brickyard has: processes below its own that have none below theirs, since workers may be
+        forked from one that answers nobody."""
+        parents = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                    parents[entry.name] = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
                 except OSError:
                     continue
-                count += parent == str(self.process.pid)
-        return count
+        own, below = str(self.process.pid), set()
+        for pid in parents:
+            at = pid
+            while at in parents and at != own:
+                at = parents[at]
+            if at == own and pid != own:
+                below.add(pid)
+        return len(below - set(parents.values()))
 
     def stop(self):
         if self.process.poll() is None:

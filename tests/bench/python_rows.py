@@ -80,8 +80,8 @@ def settle(process, load):
     seen, calm, deadline = -1, 0, time.monotonic() + 120
     while calm < 3 and time.monotonic() < deadline:
         load()
-        calm = calm + 1 if process.children() == seen else 0
-        seen = process.children()
+        calm = calm + 1 if process.workers() == seen else 0
+        seen = process.workers()
 
 
 def agents(report):
@@ -108,7 +108,7 @@ def agents(report):
         # Where `max_provisioned_concurrency` caps the workers, they are kept busy with two calls for each. Where it does not,
         # as many calls at a time as workers are wanted: no call waits, so no more of them are at work, however many there are.
         settle(served["two", False], lambda: load(served["two", False], 8, seconds=1))
-        each = 2 if served["two", False].children() == 2 else 1
+        each = 2 if served["two", False].workers() == 2 else 1
         many = {"one": each, "two": 2 * each, "grown": 32}
         for (word, _), process in served.items():
             if each == 1 and word == "two":
@@ -124,7 +124,7 @@ def agents(report):
             calls["server", traced] = lambda traced=traced: load(peers["server", traced], 32)
         figures = interleave(calls)
         rate = {name: [one["rate"] for one in rounds] for name, rounds in figures.items()}
-        workers = {name: process.children() for name, process in served.items()}
+        workers = {name: process.workers() for name, process in served.items()}
         ratio = lambda text, ours, theirs, bar=None: report.ratio(text, rate[ours], rate[theirs], bar)  # noqa: E731
         report.begin("Python ResponsesAgent, the same file everywhere, nothing pinned")
         for traced in (False, True):
