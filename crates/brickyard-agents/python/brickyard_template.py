@@ -202,7 +202,12 @@ class Template:
         os.chdir(folder)
         os.environb.update(variables)
         started_with = {**self.started_with, **variables}
-        if not (self.forks and show_environment(started_with)):
+        try:
+            shown = self.forks and show_environment(started_with)
+        except Exception:
+            # No /proc, or a Python without ctypes.
+            shown = False
+        if not shown:
             os.execve(sys.executable, [sys.executable, self.script], started_with)
         self.worker.die_with_parent()
         if os.getppid() != parent:
