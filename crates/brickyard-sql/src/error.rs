@@ -236,5 +236,6 @@ fn not_decorrelated(expression: &str) -> &'static str {
 
 /// True for a pattern that is none, or too large.
 fn is_pattern(error: &DataFusionError) -> bool {
-    matches!(error, DataFusionError::External(inner) if inner.is::<regex::Error>())
+    // The planner, which knows a constant's value already, parses it itself.
+    matches!(error, DataFusionError::External(inner) if inner.is::<regex::Error>() || inner.is::<regex_syntax::Error>())
 }

@@ -188,6 +188,8 @@ async fn a_query_has_sparks_answer_and_types() {
 
 /// The statement, and what its refusal says.
 const REFUSALS: &[(&str, &str)] = &[
+    ("SELECT regexp_like('2020-02-30', '(') FROM VALUES (1) AS t(a)", "INVALID_PARAMETER_VALUE.PATTERN"),
+    ("SELECT regexp_like(a, '(') FROM VALUES ('x') AS t(a)", "INVALID_PARAMETER_VALUE.PATTERN"),
     ("SELECT 1 AS x UNION ALL SELECT 'a'", "CAST_INVALID_INPUT"),
     ("SELECT true AS x UNION ALL SELECT 1", "INCOMPATIBLE_COLUMN_TYPE"),
     ("SELECT DATE'2024-01-01' AS x EXCEPT SELECT 1", "INCOMPATIBLE_COLUMN_TYPE"),
