@@ -117,7 +117,6 @@ class Kept:
         finally:
             self.compiler._sre = self.made
 
-
     def know_packages(self):
         """Lets mlflow find out which package has which module, which it asks whenever it loads a model."""
         requirements = sys.modules.get("mlflow.utils.requirements_utils")

@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio_util::task::TaskTracker;
 
-use super::process::Process;
+use super::process::{Process, take_outputs};
 use super::spawner::Spawner;
 use super::template::{NoBirth, Template};
 use super::{PrivateFolder, Scripts, end_remains};
@@ -126,9 +126,7 @@ impl Births {
         let command = command(spec, &self.scripts.template, variables.clone(), &folder, theirs);
         let mut child = self.spawn(spec, command).await?;
         let drain = |pipe| self.tasks.spawn(Arc::clone(&self.logs).drain(first.clone(), pipe));
-        let out = child.stdout.take().map(|pipe| Box::new(pipe) as super::process::Pipe);
-        let err = child.stderr.take().map(|pipe| Box::new(pipe) as super::process::Pipe);
-        let readers: Vec<_> = out.into_iter().chain(err).map(drain).collect();
+        let readers: Vec<_> = take_outputs(&mut child).into_iter().map(drain).collect();
         let said = async {
             futures_util::future::join_all(readers).await;
         };

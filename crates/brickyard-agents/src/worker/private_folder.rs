@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use brickyard_types::BearerToken;
 use zeroize::Zeroizing;
 
+use crate::python_environment::IMPORTS;
+
 const WORKER: &str = include_str!("../../python/brickyard_worker.py");
 const TEMPLATE: &str = include_str!("../../python/brickyard_template.py");
-/// Imported by both.
-const IMPORTS: &str = crate::python_environment::IMPORTS;
 const TOKEN_FILE: &str = "model-dependencies-oauth-token";
 
 /// Where brickyard's side of an agent's process is.

@@ -31,11 +31,7 @@ impl Process {
     /// Where its standard output and error come out; once.
     pub(crate) fn take_outputs(&mut self) -> Vec<Pipe> {
         match self {
-            Self::Started(child) => {
-                let out = child.stdout.take().map(|pipe| Box::new(pipe) as Pipe);
-                let err = child.stderr.take().map(|pipe| Box::new(pipe) as Pipe);
-                out.into_iter().chain(err).collect()
-            }
+            Self::Started(child) => take_outputs(child),
             Self::Forked(forked) => forked.outputs.drain(..).map(|pipe| Box::new(pipe) as Pipe).collect(),
         }
     }
@@ -57,4 +53,11 @@ impl Process {
             forked.bury().await;
         }
     }
+}
+
+/// Where a child's standard output and error come out; once.
+pub(super) fn take_outputs(child: &mut Child) -> Vec<Pipe> {
+    let out = child.stdout.take().map(|pipe| Box::new(pipe) as Pipe);
+    let err = child.stderr.take().map(|pipe| Box::new(pipe) as Pipe);
+    out.into_iter().chain(err).collect()
 }
