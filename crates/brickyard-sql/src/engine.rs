@@ -204,9 +204,8 @@ fn known_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     rules.push(Arc::new(crate::spark::casts::SparkCasts));
     // Of what it compares, the types are settled.
     rules.push(Arc::new(crate::subqueries::Subqueries));
-    builder = builder
-        .with_analyzer_rules(rules)
-        .with_optimizer_rules(crate::inferred::guarded(crate::subqueries::marked::rules()));
+    let optimizer = crate::inferred::guarded(crate::subqueries::marked::rules());
+    builder = builder.with_analyzer_rules(rules).with_optimizer_rules(crate::window_keys::settled(optimizer));
     builder = builder.with_physical_optimizer_rules(crate::lost_order::rules());
     let planners = builder.expr_planners().take();
     *builder.expr_planners() = Some(crate::spark::planner::first(planners));

@@ -52,6 +52,7 @@ mod subqueries;
 mod temporary;
 mod upkeep;
 mod use_statement;
+mod window_keys;
 
 #[cfg(test)]
 mod promises;

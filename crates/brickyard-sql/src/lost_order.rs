@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::physical_expr::{LexOrdering, LexRequirement, PhysicalSortExpr, PhysicalSortRequirement};
+use datafusion::physical_expr::{LexOrdering, LexRequirement, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_optimizer::sanity_checker::{check_finiteness_requirements, check_plan_sanity};
@@ -72,16 +72,21 @@ fn sorted_again(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Exec
 }
 
 /// True if the rows of a plan are in an order. What DataFusion works out of the parts of an expression comes first; of some
-/// (`CASE WHEN length(a) < 5 ..`) it cannot, and then does not see that a sort below is by just this expression.
+/// (`CASE WHEN length(a) < 5 ..`) it cannot, and then does not see that a sort below is by just this expression. What is
+/// the same in every row (`ORDER BY 1` of a window) is in any order, and DataFusion leaves it out of those it names.
 fn is_ordered(plan: &Arc<dyn ExecutionPlan>, required: &LexRequirement) -> Result<bool> {
-    if plan.equivalence_properties().ordering_satisfy_requirement(required.clone())? {
+    let known = plan.equivalence_properties();
+    if known.ordering_satisfy_requirement(required.clone())? {
         return Ok(true);
     }
     let Some(order) = plan.output_ordering() else { return Ok(false) };
-    let same = |(has, wants): (&PhysicalSortExpr, &PhysicalSortRequirement)| {
-        has.expr.eq(&wants.expr) && wants.options.is_none_or(|options| options == has.options)
-    };
-    Ok(order.len() >= required.len() && order.iter().zip(required.iter()).all(same))
+    let mut order = order.iter();
+    let mut wanted = required.iter().filter(|wants| known.is_expr_constant(&wants.expr).is_none());
+    Ok(wanted.all(|wants| {
+        order.next().is_some_and(|has| {
+            has.expr.eq(&wants.expr) && wants.options.is_none_or(|options| options == has.options)
+        })
+    }))
 }
 
 /// DataFusion's check of a finished plan, which takes an order that is there for an order that is there.
