@@ -1,12 +1,17 @@
-"""Rows of starting: seconds to ready, and memory at rest."""
+"""Rows of starting: seconds to ready, to the demo's first answer, and memory at rest."""
 
 import subprocess
+import sys
 import time
 
-from machine import BRICKYARD, SCRATCH, clean_environment, fresh_dir, free_port
+from machine import BRICKYARD, ROOT, SCRATCH, TARGET, Server, clean_environment, fresh_dir, free_port
+from measure import post
 from workspace_config import scripted
 
 TIMES = 5
+# Ana's, of config/brickyard.yaml.
+PAT = "dapi000000000000000000000000000000aa"
+QUESTION = {"input": [{"role": "user", "content": "hello"}]}
 
 
 def start(folder, state):
@@ -43,3 +48,27 @@ def starting(report):
     report.figure("second start, on the kept state", again, 300)
     report.figure("memory at rest", memory, 60, unit="MB")
     report.figure("memory at rest, second start", memory_again, 60, unit="MB")
+    demo(report)
+
+
+def demo(report):
+    """What `make run` does, counted to the answer of the Python agent. The first start builds the agent's environment."""
+    debug = TARGET / "debug/brickyard"
+    binary, built = (debug, "as `make run` builds it") if debug.exists() else (BRICKYARD, "a release build")
+    state = fresh_dir("state/demo")
+    took = []
+    weather = Server("weather", [sys.executable, ROOT / "config/agents/weather_service.py"], 0)
+    with weather:
+        for number in range(TIMES + 1):
+            port = free_port()
+            command = [binary, "serve", "--config", "config", "--listen", f"127.0.0.1:{port}", "--data-dir", state]
+            begin = time.perf_counter()
+            with Server("demo", command, port, patience=900, cwd=ROOT, ready_line="is ready at") as server:
+                server.wait()
+                status, _, answer = post(server.url, "/serving-endpoints/concierge/invocations", QUESTION, PAT)
+                if status != 200:
+                    raise SystemExit(f"the demo's agent did not answer: {status} {answer}")
+                if number:
+                    took.append(time.perf_counter() - begin)
+    report.begin(f"The demo workspace of config/, {built}: from the fork to the answer of its Python agent")
+    report.figure("second start", took, 3.0, unit="s")

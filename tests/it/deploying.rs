@@ -11,6 +11,7 @@ use crate::agents::{Logged, tells};
 
 mod agents_deploy;
 mod asleep;
+mod connections;
 mod refusals;
 mod sql_resources;
 

@@ -78,6 +78,31 @@ async fn p4_5_6_a_refused_api_scope_comes_with_what_to_write_instead() {
     kit.stop().await;
 }
 
+/// 5 and 6 as they were in May 2026: short names, `ai-gateway` among them, were refused.
+#[tokio::test]
+async fn p5_6_an_older_profile_refuses_short_names_and_says_which_dotted_one_to_write() {
+    let kit = Kit::start(&PEOPLE.replace("workspace: {", "workspace: {profile: databricks-2026-05, ")).await;
+    let carol = kit.token("carol@example.com");
+    let reply = kit
+        .post("/api/2.0/serving-endpoints", &carol, &echo("older", "genie ai-gateway iam.current-user:read"))
+        .await;
+    let begins = "Invalid user API scope(s) specified for model: older. Invalid scopes: genie, ai-gateway. \
+        Allowed scopes are: sql.statement-execution, ";
+    assert_eq!(reply.status, 400, "{}", reply.text);
+    tells(reply.json()["message"].as_str().expect("a message"), &[begins]);
+    let hints = ["hint: genie: write dashboards.genie", "hint: ai-gateway: write serving.serving-endpoints"];
+    tells(&kit.explain(reply.request_id()), &hints);
+    let reply = kit
+        .post(
+            "/api/2.0/serving-endpoints",
+            &carol,
+            &echo("newer", "dashboards.genie serving.serving-endpoints"),
+        )
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    kit.stop().await;
+}
+
 /// Which scope does this token need? The refusal names it, and explain says where to put it.
 #[tokio::test]
 async fn p22_a_token_without_the_scope_is_told_which_one_it_needs() {

@@ -18,6 +18,7 @@ Rules it keeps:
 import contextvars
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -682,6 +683,14 @@ def die_with_parent():
         traceback.print_exc()
 
 
+def write_no_core_files():
+    """What a crash leaves on the disk would hold the caller's token."""
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ValueError, OSError):
+        traceback.print_exc()
+
+
 def main():
     fd = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -692,6 +701,7 @@ def main():
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: os.close(fd))
     die_with_parent()
+    write_no_core_files()
     threading.Thread(target=watch_for_hang_up, args=(fd,), daemon=True).start()
     # The folder of this file must not offer modules to the agent.
     if sys.path and os.path.realpath(sys.path[0] or ".") == os.path.dirname(os.path.realpath(__file__)):

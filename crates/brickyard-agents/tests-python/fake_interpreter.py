@@ -7,6 +7,7 @@ that every behaviour of a worker can be tested without mlflow. Some of them are 
 import importlib.util
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def act(fields):
     if do == "environment":
         with open("/proc/self/environ") as file:
             shown = dict(line.split("=", 1) for line in file.read().split("\0") if line)
-        return {"environ": dict(os.environ), "shown": shown, "parent": os.getppid(), "argv": sys.argv[1:], "cwd": os.getcwd(), "fds": open_files()}
+        return {"environ": dict(os.environ), "shown": shown, "parent": os.getppid(), "argv": sys.argv[1:], "cwd": os.getcwd(), "fds": open_files(), "core": resource.getrlimit(resource.RLIMIT_CORE)}
     if do == "open":
         opened = {}
         for path in fields["paths"]:

@@ -132,7 +132,7 @@ pub static DECLARABLE: [Declarable; 10] = [
         user_scopes: &["catalog.connections", "serving.serving-endpoints"],
         passthrough: true,
         on_behalf_of_user: true,
-        stands_in: false,
+        stands_in: true,
         also: &[],
         note: "",
     },
@@ -209,7 +209,7 @@ mod tests {
              function: EXECUTE by passthrough, on behalf of user\n\
              genie_space: CAN_RUN by passthrough, on behalf of user (not here yet)\n\
              table: SELECT by passthrough, on behalf of user\n\
-             uc_connection: USE CONNECTION by passthrough, on behalf of user (not here yet)\n\
+             uc_connection: USE CONNECTION by passthrough, on behalf of user\n\
              app: CAN_USE by passthrough, on behalf of user (not here yet)\n\
              lakebase: databricks_superuser by passthrough (not here yet)\n\
              uc_model_service: EXECUTE by passthrough, on behalf of user (not here yet)"

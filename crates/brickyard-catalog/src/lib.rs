@@ -47,4 +47,4 @@ pub use level::{Level, UnknownLevel};
 pub use permissions::{Acl, PermissionChange, Permissions};
 pub use securable::{EndpointRef, Securable, SecurableKey, SecurableKind, WarehouseRef};
 pub use trace::{Check, Held, Link, Through, Trace};
-pub use user_scopes::{InvalidUserScopes, UserScopes, check_user_scopes};
+pub use user_scopes::{InvalidUserScopes, UserScopes};

@@ -48,7 +48,7 @@ impl UserScopes {
     };
 
     /// The older habit, reconstructed: short names (and so `ai-gateway`) were refused until mid-2026.
-    const DOTTED_ONLY: Self = Self {
+    pub const DOTTED_ONLY: Self = Self {
         profile: "databricks-2026-05",
         allowed: &[
             "sql.statement-execution",
@@ -72,11 +72,6 @@ impl UserScopes {
     /// Every list that is known, newest first.
     pub const ALL: [&'static Self; 2] = [&Self::LATEST, &Self::DOTTED_ONLY];
 
-    /// The list of a profile.
-    pub fn of(profile: &str) -> Option<&'static Self> {
-        Self::ALL.into_iter().find(|list| list.profile == profile)
-    }
-
     /// Accepts a policy's scopes, or says which of them are not allowed.
     ///
     /// # Errors
@@ -97,14 +92,6 @@ impl UserScopes {
             Err(InvalidUserScopes { invalid, allowed: self })
         }
     }
-}
-
-/// [`UserScopes::check`] of the newest list.
-///
-/// # Errors
-/// With every scope that is not on the list.
-pub fn check_user_scopes(declared: &[String]) -> Result<ScopeSet, InvalidUserScopes> {
-    UserScopes::LATEST.check(declared)
 }
 
 /// A model declares API scopes that Model Serving does not hand out.
@@ -242,7 +229,8 @@ mod tests {
     #[test]
     fn a_deployment_with_wrong_scopes_is_refused_in_databricks_words() {
         assert_eq!(UserScopes::LATEST.allowed.len(), 23);
-        let refused = check_user_scopes(&["sql".into(), "files".into(), "all-apis".into(), "files".into()])
+        let refused = UserScopes::LATEST
+            .check(&["sql".into(), "files".into(), "all-apis".into(), "files".into()])
             .unwrap_err();
         assert_eq!(
             refused.message("main.agents.concierge"),
@@ -253,10 +241,10 @@ mod tests {
              genie, ai-gateway, unity-catalog, apps.apps, apps, model-serving, serving.serving-endpoints, workspace.workspace"
         );
         assert_eq!(
-            check_user_scopes(&["sql".into(), "genie".into()]).unwrap(),
+            UserScopes::LATEST.check(&["sql".into(), "genie".into()]).unwrap(),
             ScopeSet::parse("genie sql").unwrap()
         );
-        assert_eq!(check_user_scopes(&[]).unwrap(), ScopeSet::empty());
+        assert_eq!(UserScopes::LATEST.check(&[]).unwrap(), ScopeSet::empty());
     }
 
     #[test]
@@ -279,20 +267,16 @@ mod tests {
             ("a b", "a b: no allowed scope opens that; remove it"),
         ];
         for (refused, hint) in table {
-            assert_eq!(check_user_scopes(&[refused.into()]).unwrap_err().hints(), [hint]);
+            assert_eq!(UserScopes::LATEST.check(&[refused.into()]).unwrap_err().hints(), [hint]);
         }
     }
 
     #[test]
     fn an_older_profile_refuses_the_short_names_and_says_which_dotted_one_to_use() {
-        let refused = UserScopes::of("databricks-2026-05")
-            .unwrap()
-            .check(&["genie".into(), "ai-gateway".into()])
-            .unwrap_err();
+        let refused = UserScopes::DOTTED_ONLY.check(&["genie".into(), "ai-gateway".into()]).unwrap_err();
         assert_eq!(
             refused.hints(),
             ["genie: write dashboards.genie", "ai-gateway: write serving.serving-endpoints"]
         );
-        assert!(UserScopes::of("databricks-1999-01").is_none());
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use brickyard_catalog::unity::{
-    ExecuteFunction, ObjectKind, ObjectRef, SelectTable, Target, Unity, UseParents,
+    ExecuteFunction, ObjectKind, ObjectRef, SelectTable, Target, Unity, UseConnection, UseParents,
 };
 use brickyard_catalog::{Action, Denied, Permit, QueryEndpoint, ReadSecret, Trace, UseWarehouse, family};
 use brickyard_ledger::{CredentialGiven, Method};
@@ -75,6 +75,8 @@ pub(crate) struct CreatorRights {
     pub tables: Vec<Permit<SelectTable>>,
     /// For each declared function.
     pub functions: Vec<Permit<ExecuteFunction>>,
+    /// Connections that the agent goes through.
+    pub connections: Vec<Permit<UseConnection>>,
     /// For each environment variable that references a secret.
     pub secrets: Vec<(String, Permit<ReadSecret>)>,
 }
@@ -121,6 +123,9 @@ impl Inner {
                 ResourceType::Function => self
                     .object_right(creator, resource, ExecuteFunction)
                     .map(|permit| rights.functions.push(permit)),
+                ResourceType::UcConnection => self
+                    .object_right(creator, resource, UseConnection)
+                    .map(|permit| rights.connections.push(permit)),
                 kind => return Err(DeployError::UnsupportedResource { kind, name: resource.name.clone() }),
             };
             missing.extend(checked.err());
@@ -161,6 +166,7 @@ impl Inner {
             ResourceType::SqlWarehouse => self.warehouse_right(creator, resource).err(),
             ResourceType::Table => self.object_right(creator, resource, SelectTable).err(),
             ResourceType::Function => self.object_right(creator, resource, ExecuteFunction).err(),
+            ResourceType::UcConnection => self.object_right(creator, resource, UseConnection).err(),
             _ => None,
         };
         resources.into_iter().filter_map(lacks).collect()
@@ -218,7 +224,11 @@ impl Inner {
         action: impl FnOnce(Target) -> A,
     ) -> Result<Permit<A>, Missing> {
         let object = declared_object(&self.catalog.unity(), resource).ok_or_else(|| {
-            let kind = if resource.kind == ResourceType::Function { "Function" } else { "Table" };
+            let kind = match resource.kind {
+                ResourceType::Function => "Function",
+                ResourceType::UcConnection => "Connection",
+                _ => "Table",
+            };
             Missing::absent(spoken(resource), format!("{kind} '{}' does not exist.", resource.name))
         })?;
         self.right(creator, resource, action(Target::new(object, &family::SQL_STATEMENTS)))
@@ -283,6 +293,7 @@ pub(crate) fn declared_object(unity: &Unity, resource: &DeclaredResource) -> Opt
     let kind = match resource.kind {
         ResourceType::Table => ObjectKind::Table,
         ResourceType::Function => ObjectKind::Function,
+        ResourceType::UcConnection => ObjectKind::Connection,
         _ => return None,
     };
     let path = resource.name.parse().ok()?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use brickyard_agents::{LoggedModel, check_variable_name};
-use brickyard_catalog::{check_user_scopes, declarable};
+use brickyard_catalog::{UserScopes, declarable};
 use brickyard_models::Scripted;
 use brickyard_models::builtin::foundation_model;
 use brickyard_types::{DeclaredResource, EnvironmentValue, Principal};
@@ -112,7 +112,8 @@ impl Inner {
             AgentSource::Model { name, version, .. } => {
                 let model = self.logged_model(name, version)?;
                 let scopes = model.auth_policy.user_auth.then_some(&model.auth_policy.api_scopes);
-                let policy = checked_policy(name, scopes, model.auth_policy.resources.clone())?;
+                let resources = model.auth_policy.resources.clone();
+                let policy = checked_policy(name, self.settings.user_scopes, scopes, resources)?;
                 (policy, model.task, name.clone())
             }
             AgentSource::Scripted { script } => {
@@ -132,7 +133,8 @@ impl Inner {
         };
         let scopes =
             policy.user_scopes.as_ref().map(|set| set.iter().map(ToString::to_string).collect::<Vec<_>>());
-        checked_policy(&model, scopes.as_ref(), policy.resources).map(|policy| (policy, task))
+        let allowed = self.settings.user_scopes;
+        checked_policy(&model, allowed, scopes.as_ref(), policy.resources).map(|policy| (policy, task))
     }
 
     pub(crate) fn logged_model(&self, name: &str, version: &str) -> Result<LoggedModel, DeployError> {
@@ -149,12 +151,14 @@ impl Inner {
 
 fn checked_policy(
     model: &str,
+    allowed: &'static UserScopes,
     scopes: Option<&Vec<String>>,
     resources: Vec<DeclaredResource>,
 ) -> Result<Policy, DeployError> {
     let user_scopes = match scopes {
         Some(scopes) => Some(
-            check_user_scopes(scopes)
+            allowed
+                .check(scopes)
                 .map_err(|scopes| DeployError::InvalidUserScopes { model: model.to_owned(), scopes })?,
         ),
         None => None,

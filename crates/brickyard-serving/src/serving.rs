@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brickyard_agents::{BuildLog, LogRing, PythonEnvironments};
-use brickyard_catalog::{Catalog, Permissions, QueryEndpoint, WarehouseRef};
+use brickyard_catalog::{Catalog, Permissions, QueryEndpoint, UserScopes, WarehouseRef};
 use brickyard_identity::{Identity, IdentitySlots};
 use brickyard_ledger::Ledger;
 use brickyard_secrets::Secrets;
@@ -72,6 +72,8 @@ pub struct Settings {
     pub max_entities: usize,
     /// Endpoints of the workspace.
     pub max_endpoints: usize,
+    /// The API scopes that a model may declare.
+    pub user_scopes: &'static UserScopes,
     /// Refuse credentials in plain text.
     pub refuse_plaintext_credentials: bool,
     /// The interpreter for every agent (`BRICKYARD_PYTHON`), instead of building environments.

@@ -46,6 +46,7 @@ impl Inner {
             let privilege = match resource.kind {
                 ResourceType::Table => UnityPrivilege::Select,
                 ResourceType::Function => UnityPrivilege::Execute,
+                ResourceType::UcConnection => UnityPrivilege::UseConnection,
                 _ => continue,
             };
             if let Some(object) = declared_object(tx.get(unity), resource) {

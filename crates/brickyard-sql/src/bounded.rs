@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Float64Type, IntervalUnit};
 use datafusion::error::{DataFusionError, Result};
@@ -162,8 +162,11 @@ impl ScalarUDFImpl for Bounded {
 impl Makes {
     fn asked(self, args: &ScalarFunctionArgs) -> Result<f64> {
         // Constants are one row, however many there are.
-        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
+        let is_constant = |arg: &ColumnarValue| matches!(arg, ColumnarValue::Scalar(_));
+        let rows = if args.args.iter().all(is_constant) { 1 } else { args.number_rows };
+        if matches!(self, Self::Joined) {
+            return args.args.iter().map(|arg| bytes(arg, rows)).sum();
+        }
         let arrays: Vec<ArrayRef> = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
         let length = |at: usize, row: usize| arrays.get(at).map_or(0.0, |array| length(array, row));
         let mut numbers = Vec::with_capacity(arrays.len());
@@ -210,7 +213,7 @@ impl Makes {
                         .filter_map(|digits| digits.parse::<f64>().ok());
                     widths.sum()
                 }
-                Self::Joined => (0..arrays.len()).map(|at| length(at, row)).sum(),
+                Self::Joined => 0.0,
                 Self::Compared => length(0, row) * length(1, row),
             }
         };
@@ -274,6 +277,29 @@ fn text(array: &ArrayRef, row: usize) -> Option<&str> {
         DataType::Utf8View => Some(array.as_string_view().value(row)),
         _ => None,
     }
+}
+
+/// The bytes of all values of an argument, without a look at each: it is asked of every batch that a mask joins.
+fn bytes(arg: &ColumnarValue, rows: usize) -> Result<f64> {
+    let array = match arg {
+        ColumnarValue::Scalar(value) => return Ok(length(&value.to_array()?, 0) * rows as f64),
+        ColumnarValue::Array(array) => array,
+    };
+    Ok(match array.data_type() {
+        DataType::Utf8 => reach(array.as_string::<i32>().value_offsets()),
+        DataType::LargeUtf8 => reach(array.as_string::<i64>().value_offsets()),
+        // A view begins with its length.
+        DataType::Utf8View => {
+            array.as_string_view().views().iter().map(|view| u64::from(*view as u32)).sum::<u64>() as f64
+        }
+        _ => (0..array.len()).map(|row| length(array, row)).sum(),
+    })
+}
+
+/// From the first offset to the last.
+fn reach<O: OffsetSizeTrait>(offsets: &[O]) -> f64 {
+    let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
+    at(offsets.last()).saturating_sub(at(offsets.first())) as f64
 }
 
 /// The bytes of one value.

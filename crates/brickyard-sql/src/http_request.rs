@@ -6,24 +6,27 @@
 //! Source: Databricks' SQL language manual, "http_request function".
 
 mod call;
+mod connection;
 mod named;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use brickyard_catalog::Permit;
 use brickyard_catalog::unity::{Object, ObjectKind, UnityError, UseConnection};
-use brickyard_types::Secret;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
 
+use crate::engine::{Inner, Sql};
 use crate::error::SqlError;
 use crate::inline::{map_subquery, subquery_of};
 use crate::run::Run;
 use crate::run::query::Scope;
 use call::HttpCall;
+pub use connection::{Call, HttpConnection};
 pub(crate) use named::positional;
 
 /// What a call is called between the rewriting of its arguments and its planning.
@@ -42,19 +45,30 @@ pub(crate) fn placeholder() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(HttpCall::new(None)))
 }
 
-/// A connection that may be used, opened.
-pub(crate) struct Connected {
-    /// Its name.
-    pub name: String,
-    /// Scheme, host, port and base path, without a slash at the end.
-    pub base: String,
-    /// Its credential.
-    pub bearer: Option<Secret>,
-    /// Speaks HTTP.
-    pub outside: Arc<dyn crate::outside::Outside>,
+type Connections = HashMap<String, Arc<HttpConnection>>;
+
+impl Sql {
+    /// Opens the connection that the permit is for, for whoever goes through it without a statement.
+    ///
+    /// # Errors
+    /// See [`HttpConnection::open`].
+    pub fn connection(
+        &self,
+        permit: &Permit<UseConnection>,
+        object: &Object,
+    ) -> Result<HttpConnection, SqlError> {
+        HttpConnection::open(permit, object, self.0.outside()?)
+    }
 }
 
-type Connections = HashMap<String, Arc<Connected>>;
+impl Inner {
+    /// What is above the engine.
+    pub(crate) fn outside(&self) -> Result<Arc<dyn crate::outside::Outside>, SqlError> {
+        let outside = self.outside.get().cloned();
+        outside
+            .ok_or_else(|| SqlError::unsupported("secrets of connections and HTTP in an engine of its own"))
+    }
+}
 
 impl Run<'_> {
     /// A plan in which every `http_request` has its connection.
@@ -107,63 +121,11 @@ impl Run<'_> {
             }
             let path = name.parse().map_err(UnityError::from)?;
             let object = self.find(scope.asker, ObjectKind::Connection, &path)?;
-            self.authorize_as(scope.asker, UseConnection(Self::target(&object)))?;
-            found.insert(name, Arc::new(self.connected(&object)?));
+            let permit = self.authorize_as(scope.asker, UseConnection(Self::target(&object)))?;
+            found.insert(name, Arc::new(HttpConnection::open(&permit, &object, self.sql.outside()?)?));
         }
         Ok(found)
     }
-
-    fn connected(&self, object: &Object) -> Result<Connected, SqlError> {
-        let Some(detail) = object.connection().filter(|detail| detail.connection_type == "HTTP") else {
-            return Err(unusable(format_args!("{} is no HTTP connection", object.full_name)));
-        };
-        let option = |wanted: &str| {
-            let found = detail.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(_, value)| value.trim())
-        };
-        let Some(host) = option("host").filter(|host| !host.is_empty()) else {
-            return Err(unusable(format_args!("{} has no option host", object.full_name)));
-        };
-        let outside = self.outside()?;
-        let sealed = |wanted: &str| detail.sealed.keys().find(|name| name.eq_ignore_ascii_case(wanted));
-        let bearer = match sealed("bearer_token") {
-            Some(name) => outside
-                .open(object, name)
-                .map_err(|reason| unusable(format_args!("{}: {reason}", object.full_name)))?,
-            None if !detail.sealed.is_empty() || option("client_id").is_some() => {
-                return Err(SqlError::unsupported(format_args!(
-                    "HTTP connections with another credential than bearer_token ({})",
-                    object.full_name
-                )));
-            }
-            None => None,
-        };
-        let host = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-        let mut base = host.trim_end_matches('/').to_owned();
-        if let Some(port) = option("port").filter(|port| !port.is_empty()) {
-            if port.parse::<u16>().is_err() {
-                return Err(unusable(format_args!("{}: '{port}' is no port", object.full_name)));
-            }
-            base = format!("{base}:{port}");
-        }
-        if let Some(path) =
-            option("base_path").map(|path| path.trim_matches('/')).filter(|path| !path.is_empty())
-        {
-            base = format!("{base}/{path}");
-        }
-        Ok(Connected { name: object.full_name.to_string(), base, bearer, outside })
-    }
-
-    /// What is above the engine.
-    pub(crate) fn outside(&self) -> Result<Arc<dyn crate::outside::Outside>, SqlError> {
-        let outside = self.sql.outside.get().cloned();
-        outside
-            .ok_or_else(|| SqlError::unsupported("secrets of connections and HTTP in an engine of its own"))
-    }
-}
-
-fn unusable(reason: std::fmt::Arguments<'_>) -> SqlError {
-    SqlError::condition("INVALID_HTTP_REQUEST", "22KD1", format!("The connection cannot be used: {reason}."))
 }
 
 fn placeholder_in(expr: &Expr) -> Option<&Expr> {

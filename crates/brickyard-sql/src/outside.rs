@@ -4,6 +4,8 @@ use brickyard_catalog::unity::{Object, SealedOption};
 use brickyard_catalog::{Permit, ReadSecret};
 use brickyard_types::Secret;
 
+pub use crate::http_request::{Call, HttpConnection};
+
 /// The types of connections that Databricks knows. Source: databricks-sdk, `ConnectionType`.
 pub const CONNECTION_TYPES: [&str; 32] = [
     "AWS_SECRETS_MANAGER",
@@ -94,6 +96,8 @@ pub struct HttpResponse {
     pub status: u16,
     /// The body.
     pub text: String,
+    /// The header `mcp-session-id`, which an MCP server's client has to send again.
+    pub mcp_session: Option<String>,
 }
 
 /// What stands above the warehouse. Errors are texts for people; none may hold a secret.

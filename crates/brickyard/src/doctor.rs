@@ -27,10 +27,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use brickyard_agents::{LoggedModel, ModelError};
-use brickyard_catalog::UserScopes;
 
 use crate::cli::{DoctorOptions, Failure};
 use crate::config::{self, Config};
+use crate::profile::Profile;
 
 pub use decision::Verdict;
 
@@ -138,11 +138,11 @@ pub fn run(options: &DoctorOptions, out: &mut dyn Write) -> Result<(), Failure> 
 pub fn judge(model_dir: &Path, config: Option<&Config>) -> Result<Report, ModelError> {
     let model = LoggedModel::read(model_dir)?;
     let policy = &model.auth_policy;
-    let profile = config.and_then(|config| UserScopes::of(config.workspace.profile.name));
     let mut findings = Vec::new();
     let resources = decision::walk(policy, &mut findings);
     if policy.user_auth {
-        user_scopes::check(policy, profile.unwrap_or(&UserScopes::LATEST), &mut findings);
+        let profile = config.map_or_else(Profile::newest, |config| config.workspace.profile);
+        user_scopes::check(policy, profile.user_api_scopes.value, &mut findings);
     }
     requirements::check(&model, &mut findings);
     let source = code(&model);

@@ -12,6 +12,7 @@ use brickyard_identity::MasterKey;
 use brickyard_secrets::Secrets;
 use brickyard_sql::outside::{HttpRequest, HttpResponse, Outside};
 use brickyard_types::{Entropy, Secret, WorkspaceId};
+use reqwest::Certificate;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 /// How long a request of `http_request` may take, and how much may come back.
@@ -99,13 +100,16 @@ impl Outside for Beyond {
 }
 
 async fn send(request: HttpRequest) -> Result<HttpResponse, String> {
+    send_trusting(request, Vec::new()).await
+}
+
+/// Trusts these certificates beside the machine's own.
+async fn send_trusting(request: HttpRequest, trusted: Vec<Certificate>) -> Result<HttpResponse, String> {
     let mut url =
         reqwest::Url::parse(&request.url).map_err(|error| format!("the address is no URL: {error}"))?;
-    if url.scheme() != "http" {
-        return Err(format!(
-            "only http:// addresses are reached from brickyard, not {}://. Set the connection's option host to a stand-in on http://",
-            url.scheme()
-        ));
+    if !matches!(url.scheme(), "http" | "https") {
+        let scheme = url.scheme();
+        return Err(format!("a connection leads to http:// or https://, and not to {scheme}://"));
     }
     if !request.query.is_empty() {
         url.query_pairs_mut().extend_pairs(&request.query);
@@ -129,19 +133,15 @@ async fn send(request: HttpRequest) -> Result<HttpResponse, String> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| error.to_string())?;
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::custom(same_place))
-        .timeout(TIMEOUT)
-        .connect_timeout(Duration::from_secs(15))
-        .build()
-        .map_err(|error| told(&error))?;
+    let client = client(url.scheme(), trusted)?;
     let mut sending = client.request(method, url).headers(headers);
     if let Some(json) = request.json {
         sending = sending.body(json);
     }
     let mut response = sending.send().await.map_err(|error| told(&error))?;
     let status = response.status().as_u16();
+    let mcp_session =
+        response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| told(&error))? {
         if body.len() + chunk.len() > LONGEST {
@@ -149,7 +149,20 @@ async fn send(request: HttpRequest) -> Result<HttpResponse, String> {
         }
         let _ = chunk.as_ref().read_to_end(&mut body);
     }
-    Ok(HttpResponse { status, text: String::from_utf8_lossy(&body).into_owned() })
+    Ok(HttpResponse { status, text: String::from_utf8_lossy(&body).into_owned(), mcp_session })
+}
+
+/// Trusts the certificates that the machine trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+fn client(scheme: &str, trusted: Vec<Certificate>) -> Result<reqwest::Client, String> {
+    let client = reqwest::Client::builder();
+    // Without TLS none is looked at, and a machine may have none to read.
+    let client = if scheme == "http" { client.tls_certs_only([]) } else { client.tls_certs_merge(trusted) };
+    let client = client
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::custom(same_place))
+        .timeout(TIMEOUT)
+        .connect_timeout(Duration::from_secs(15));
+    client.build().map_err(|_| "this machine has no certificates to check the host's by".to_owned())
 }
 
 /// A redirect is followed to the same scheme, host and port only; any other is the answer.
@@ -170,12 +183,28 @@ fn told(error: &reqwest::Error) -> String {
         return format!("no answer within {} seconds", TIMEOUT.as_secs());
     }
     if error.is_connect() {
+        if let Some(reason) = certificate(error) {
+            return format!("the certificate of the connection's host is not trusted: {reason}");
+        }
         return "nobody answers at the connection's host and port".to_owned();
     }
     if error.is_redirect() {
         return "too many redirects".to_owned();
     }
     "the connection broke, or what came back is not HTTP".to_owned()
+}
+
+/// What is wrong with a server's certificate, if that is what is wrong.
+fn certificate(error: &reqwest::Error) -> Option<String> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(one) = cause {
+        let text = one.to_string();
+        if let Some((_, reason)) = text.split_once("invalid peer certificate: ") {
+            return Some(reason.to_owned());
+        }
+        cause = one.source();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -244,7 +273,10 @@ mod tests {
             json: Some("{}".into()),
             ..get(format!("{address}/api/x"))
         };
-        assert_eq!(send(request).await, Ok(HttpResponse { status: 418, text: "short".into() }));
+        assert_eq!(
+            send(request).await,
+            Ok(HttpResponse { status: 418, text: "short".into(), mcp_session: None })
+        );
         let asked = told.recv().unwrap().to_lowercase();
         for part in
             ["post /api/x?q=a+b%26c ", "authorization: bearer sesame", "x-n: 1", "application/json", "\n{}"]
@@ -263,16 +295,57 @@ mod tests {
             server(vec![answer("302 Found", "location: /y\r\n", ""), answer("200 OK", "", "here")]);
         assert_eq!(
             send(get(format!("{address}/x"))).await,
-            Ok(HttpResponse { status: 200, text: "here".into() })
+            Ok(HttpResponse { status: 200, text: "here".into(), mcp_session: None })
         );
     }
 
     #[tokio::test]
-    async fn nobody_there_and_https_are_said_plainly_and_without_the_address() {
+    async fn nobody_there_and_another_protocol_are_said_plainly_and_without_the_address() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let error = send(get(format!("http://{free}/x?key=hush"))).await.unwrap_err();
         assert_eq!(error, "nobody answers at the connection's host and port");
-        let error = send(get("https://127.0.0.1/x".into())).await.unwrap_err();
-        assert!(error.starts_with("only http:// addresses"), "{error}");
+        let error = send(get("ftp://127.0.0.1/x".into())).await.unwrap_err();
+        assert_eq!(error, "a connection leads to http:// or https://, and not to ftp://");
+    }
+
+    /// Answers one request over TLS with a certificate that it made itself.
+    async fn secure_server() -> (String, Certificate) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        use tokio_rustls::rustls::ServerConfig;
+        use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let own = Certificate::from_der(made.cert.der()).unwrap();
+        let key = made.signing_key.serialize_der().try_into().unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://localhost:{}/x", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut secure) = acceptor.accept(socket).await else { return };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(secure.read_u8().await.unwrap());
+            }
+            secure.write_all(answer("200 OK", "", "kept secret").as_bytes()).await.unwrap();
+            secure.shutdown().await.unwrap();
+        });
+        (address, own)
+    }
+
+    #[tokio::test]
+    async fn a_service_on_https_is_asked_if_its_certificate_is_trusted() {
+        let (address, own) = secure_server().await;
+        let answered = send_trusting(get(address), vec![own]).await.map(|response| response.text);
+        assert_eq!(answered.as_deref(), Ok("kept secret"));
+        let (address, _) = secure_server().await;
+        let (_, other) = secure_server().await;
+        let error = send_trusting(get(address), vec![other]).await.unwrap_err();
+        assert!(error.starts_with("the certificate of the connection's host is not trusted: "), "{error}");
     }
 }

@@ -3,7 +3,10 @@
 //! Databricks changes its numbers, and its pages disagree. So a number is data with its source, a profile is a set of
 //! numbers that were documented together, and `workspace.profile` picks one. Code asks the profile and knows no number.
 
+mod databricks_2026_05;
 mod databricks_2026_08;
+
+use brickyard_catalog::UserScopes;
 
 /// A documented value and the page that says so.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +72,7 @@ pub struct Profile {
     /// Seconds that an OAuth machine-to-machine token lives.
     pub access_token_seconds: Fact<u64>,
     /// The scopes that a `user_auth_policy` may name, in the order of the platform's refusal.
-    pub user_api_scopes: Fact<&'static [&'static str]>,
+    pub user_api_scopes: Fact<&'static UserScopes>,
     /// Bytes of one secret.
     pub secret_bytes: Fact<usize>,
     /// Secrets of one scope.
@@ -87,7 +90,7 @@ pub struct UnknownProfile {
 
 impl Profile {
     /// All profiles, the newest last.
-    const ALL: [&'static Self; 1] = [&databricks_2026_08::PROFILE];
+    const ALL: [&'static Self; 2] = [&databricks_2026_05::PROFILE, &databricks_2026_08::PROFILE];
 
     /// The names of all profiles.
     pub fn names() -> Vec<&'static str> {
@@ -121,7 +124,17 @@ mod tests {
     #[test]
     fn an_unknown_profile_names_the_known_ones() {
         let error = Profile::named("databricks-2031-01").expect_err("unknown");
-        assert_eq!(error.to_string(), "no profile \"databricks-2031-01\"; known are databricks-2026-08");
+        assert_eq!(
+            error.to_string(),
+            "no profile \"databricks-2031-01\"; known are databricks-2026-05, databricks-2026-08"
+        );
         assert_eq!(Profile::named("databricks-2026-08").expect("known").execution_seconds.value, 297);
+    }
+
+    #[test]
+    fn a_profile_has_the_user_scopes_of_its_own_time() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.user_api_scopes.value.profile, profile.name);
+        }
     }
 }

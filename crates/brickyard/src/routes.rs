@@ -9,6 +9,7 @@ use crate::workspace::Workspace;
 
 pub mod agent_deployments;
 pub mod brickyard_api;
+pub mod external_function;
 pub mod fidelity;
 pub mod health;
 pub mod invocations;
@@ -62,6 +63,7 @@ pub fn router(workspace: &Arc<Workspace>) -> Router {
         .merge(unity_catalog::routes(workspace))
         .merge(registered_models::routes(workspace))
         .merge(agent_deployments::routes(workspace))
+        .merge(external_function::routes(workspace))
         .merge(brickyard_api::routes(workspace))
         .merge(not_emulated::routes(workspace))
         .fallback(crate::errors::no_api)

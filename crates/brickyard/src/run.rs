@@ -49,6 +49,14 @@ impl Running {
     }
 }
 
+/// What a crash leaves on the disk would hold the master key, and every secret that is open.
+fn write_no_core_files() {
+    use nix::sys::resource::{Resource, setrlimit};
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!("a crash may write secrets to the disk: core files cannot be switched off: {error}");
+    }
+}
+
 /// Opens a workspace and answers on `listener`. Nothing is seeded yet.
 ///
 /// # Errors
@@ -115,6 +123,7 @@ pub fn workspace_options(config: &Config, storage: Storage, scratch: PathBuf) ->
 /// Bad configuration (64), or a workspace that cannot be opened or seeded (1).
 pub async fn serve(options: ServeOptions) -> Result<(), Failure> {
     watch_log(&options);
+    write_no_core_files();
     let config = config::load(&options.config, &*options.environment)?;
     let (storage, scratch, data_dir, _temporary) = match &options.state {
         StatePlace::Memory => {

@@ -250,6 +250,7 @@ impl Workspace {
             max_environment_variables: options.profile.environment_variables.value,
             max_entities: options.profile.served_entities.value,
             max_endpoints: options.profile.endpoints.value,
+            user_scopes: options.profile.user_api_scopes.value,
             refuse_plaintext_credentials: options.refuse_plaintext_credentials,
             python: options.python.clone(),
             // A user token outlives the longest call, streams included, and no more.

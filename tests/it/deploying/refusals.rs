@@ -118,8 +118,7 @@ async fn a_creator_who_lacks_rights_is_told_all_of_them_at_once() {
 #[tokio::test]
 async fn a_resource_that_brickyard_does_not_stand_in_for_is_refused_by_its_type_and_name() {
     let kit = Kit::start(WORKSPACE).await;
-    for kind in ["vector_search_index", "genie_space", "uc_connection", "app", "lakebase", "uc_model_service"]
-    {
+    for kind in ["vector_search_index", "genie_space", "app", "lakebase", "uc_model_service"] {
         let reply = create(
             &kit,
             CAROL,

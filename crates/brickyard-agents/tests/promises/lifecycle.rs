@@ -38,6 +38,8 @@ async fn an_agent_sees_its_environment_and_nothing_of_the_developers() {
         ]
     );
     assert!(!seen["argv"].to_string().contains("s3cret"));
+    // A core file would hold the caller's token.
+    assert_eq!(seen["core"], json!([0, 0]));
     // A child of the agent has no way to the channel.
     let descriptors = seen["fds"].as_str().expect("a text");
     assert!(!descriptors.contains("socket:"), "{descriptors}");

@@ -86,7 +86,7 @@ impl Run<'_> {
                 OptionValue::Literal(value) => Secret::new(value),
                 OptionValue::Secret { scope, key } => self.stored_secret(&scope, &key)?,
             };
-            let sealed = self.outside()?.seal(connection, &name, value.expose());
+            let sealed = self.sql.outside()?.seal(connection, &name, value.expose());
             detail.sealed.retain(|old, _| !old.eq_ignore_ascii_case(&name));
             detail.sealed.insert(name, sealed);
         }
@@ -100,7 +100,7 @@ impl Run<'_> {
         };
         let named = SecretRef { scope: in_scope, key: of_key };
         let permit = self.authorize(ReadSecret(named))?;
-        self.outside()?.secret(&permit).map_err(|reason| {
+        self.sql.outside()?.secret(&permit).map_err(|reason| {
             SqlError::condition("SECRET_FUNCTION_INVALID_LOCATION", "42K0E", format!("{reason}."))
         })
     }

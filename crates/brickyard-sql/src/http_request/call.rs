@@ -11,24 +11,22 @@ use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use super::{Connected, returned};
-use crate::outside::HttpRequest;
-
-const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
+use super::connection::{Call, HttpConnection};
+use super::returned;
 
 /// A call, through a connection once that is known.
 pub(super) struct HttpCall {
-    pub connection: Option<Arc<Connected>>,
+    pub connection: Option<Arc<HttpConnection>>,
     signature: Signature,
 }
 
 impl HttpCall {
-    pub(super) fn new(connection: Option<Arc<Connected>>) -> Self {
+    pub(super) fn new(connection: Option<Arc<HttpConnection>>) -> Self {
         Self { connection, signature: Signature::user_defined(Volatility::Volatile) }
     }
 
     fn name_of_connection(&self) -> &str {
-        self.connection.as_ref().map_or("", |connection| connection.name.as_str())
+        self.connection.as_ref().map_or("", |connection| connection.name())
     }
 }
 
@@ -102,21 +100,14 @@ impl ScalarUDFImpl for HttpCall {
             let (Some(method), Some(path)) = (text(methods, row), text(paths, row)) else {
                 return exec_err!("http_request: `method` and `path` may not be NULL");
             };
-            let request = HttpRequest {
-                method: known_method(method)?,
-                url: format!("{}{}", connection.base, checked_path(path)?),
+            let asked = Call {
+                method,
+                path,
                 query: entries("params", params, row)?,
-                headers: checked_headers(entries("headers", headers, row)?, connection.bearer.is_some())?,
+                headers: entries("headers", headers, row)?,
                 json: text(bodies, row).map(str::to_owned),
-                bearer: connection.bearer.clone(),
             };
-            let sent = connection.outside.send(request);
-            let response = sent.map_err(|reason| {
-                DataFusionError::Execution(format!(
-                    "http_request through the connection {} failed: {reason}",
-                    connection.name
-                ))
-            })?;
+            let response = connection.send(asked).map_err(DataFusionError::Execution)?;
             statuses.push(i32::from(response.status));
             texts.push(response.text);
         }
@@ -128,45 +119,6 @@ impl ScalarUDFImpl for HttpCall {
 
 fn text(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))
-}
-
-fn known_method(method: &str) -> Result<&'static str> {
-    match METHODS.iter().find(|known| known.eq_ignore_ascii_case(method)) {
-        Some(known) => Ok(known),
-        None => exec_err!("http_request: the method '{method}' is not one of {}", METHODS.join(", ")),
-    }
-}
-
-/// A path below the connection's base path, with one slash before it.
-fn checked_path(path: &str) -> Result<String> {
-    let plain = path.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
-    if plain.contains('\\') || plain.contains("%5c") || plain.contains("%2f") {
-        return exec_err!("http_request: the path holds a backslash or an encoded slash");
-    }
-    if plain.split('/').any(|segment| segment == ".." || segment == ".") {
-        return exec_err!(
-            "http_request: the path must not hold '.' or '..': it stays below the connection's base_path"
-        );
-    }
-    if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return exec_err!("http_request: the path holds white space or control characters: encode them");
-    }
-    Ok(match path.trim_start_matches('/') {
-        "" if path.is_empty() => String::new(),
-        rest => format!("/{rest}"),
-    })
-}
-
-fn checked_headers(headers: Vec<(String, String)>, credential: bool) -> Result<Vec<(String, String)>> {
-    for (name, _) in &headers {
-        let lower = name.to_ascii_lowercase();
-        let own = (lower == "authorization" && credential)
-            || matches!(lower.as_str(), "host" | "content-length" | "transfer-encoding" | "connection");
-        if own {
-            return exec_err!("http_request: the header '{name}' is the connection's and cannot be given");
-        }
-    }
-    Ok(headers)
 }
 
 /// The entries of one row of a map; a NULL value is left out.
@@ -183,21 +135,4 @@ fn entries(name: &str, maps: &ArrayRef, row: usize) -> Result<Vec<(String, Strin
     let (keys, values) = (as_string_array(&keys)?, as_string_array(&values)?);
     let pairs = (0..entries.len()).filter_map(|at| Some((text(keys, at)?, text(values, at)?)));
     Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_stays_below_the_base_path() {
-        for (path, below) in
-            [("/x", "/x"), ("x/y?a=..", "/x/y?a=.."), ("//evil.example/x", "/evil.example/x")]
-        {
-            assert_eq!(checked_path(path).unwrap(), below);
-        }
-        for path in ["/../x", "/a/%2E%2e/b", "..", "/a\\..\\b", "/a%2f..", "/a b", "/a\r\nHost: x"] {
-            assert!(checked_path(path).is_err(), "{path}");
-        }
-    }
 }

@@ -53,7 +53,7 @@ impl Outside for Echo {
             "{} {} {:?} {:?} {:?}",
             request.method, request.url, request.query, request.headers, request.json
         );
-        Ok(HttpResponse { status, text })
+        Ok(HttpResponse { status, text, mcp_session: None })
     }
 }
 

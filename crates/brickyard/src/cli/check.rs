@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use brickyard_agents::{AuthPolicy, LoggedModel};
-use brickyard_catalog::UserScopes;
 use serde::Deserialize;
 
 use super::Failure;
@@ -38,7 +37,7 @@ fn model_problems(config: &Config) -> Vec<String> {
 
 /// User API scopes that the deployment would be refused for.
 fn scope_problems(config: &Config) -> Vec<String> {
-    let list = UserScopes::of(config.workspace.profile.name).unwrap_or(&UserScopes::LATEST);
+    let list = config.workspace.profile.user_api_scopes.value;
     let mut problems = Vec::new();
     for entity in config.serving_endpoints.iter().flat_map(|endpoint| &endpoint.served_entities) {
         let (model, policy) = match &entity.kind {

@@ -261,7 +261,10 @@ fn every_mistake_names_its_key_and_its_reason() {
             "workspace.sql_memory: a size such as 512MiB or 2GiB is needed (units: MiB, GiB)",
         ),
         ("workspace: {sql_memory: 1MiB}", "workspace.sql_memory: between 64MiB and 1024GiB is needed"),
-        ("workspace: {profile: x}", "workspace.profile: no profile \"x\"; known are databricks-2026-08"),
+        (
+            "workspace: {profile: x}",
+            "workspace.profile: no profile \"x\"; known are databricks-2026-05, databricks-2026-08",
+        ),
         (
             "secret_scopes: [{scope: a/b}]",
             "secret_scopes[0].scope: secret scope name \"a/b\" is not valid: 1 to 128 letters, digits, dashes, underscores, dots or @",

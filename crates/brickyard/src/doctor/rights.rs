@@ -1,4 +1,4 @@
-//! Warehouses, tables and functions that a model declares: who may use them is said in SQL, and SQL is not read but
+//! Warehouses, tables, functions and connections that a model declares: who may use them is said in SQL, and SQL is not read but
 //! run. So the configuration is seeded into a workspace that nobody can reach and that goes away, and its catalog is
 //! asked what a deployment would ask.
 
@@ -19,8 +19,10 @@ use crate::workspace::{Storage, Workspace};
 
 /// Checks every endpoint of the configuration that serves the model.
 pub(super) fn check(model: &LoggedModel, config: &Config, findings: &mut Vec<Finding>) {
-    let here =
-        |kind| matches!(kind, ResourceType::SqlWarehouse | ResourceType::Table | ResourceType::Function);
+    let here = |kind| {
+        use ResourceType::{Function, SqlWarehouse, Table, UcConnection};
+        matches!(kind, SqlWarehouse | Table | Function | UcConnection)
+    };
     let declared = model.auth_policy.resources.iter().filter(|resource| !resource.on_behalf_of_user);
     let declared: Vec<_> = declared.filter(|resource| here(resource.kind)).collect();
     let endpoints: Vec<_> = (config.serving_endpoints.iter())
@@ -93,6 +95,12 @@ fn finding(place: &str, creator: &str, resource: &DeclaredResource, missing: &Mi
         }
         (ResourceType::Function, false) => {
             ("creator-may-not-execute", format!("GRANT EXECUTE ON FUNCTION {name} TO `{creator}`"))
+        }
+        (ResourceType::UcConnection, true) => {
+            ("no-such-connection", format!("CREATE CONNECTION {name} TYPE HTTP OPTIONS (..) in a *.sql file"))
+        }
+        (ResourceType::UcConnection, false) => {
+            ("creator-may-not-use", format!("GRANT USE CONNECTION ON CONNECTION {name} TO `{creator}`"))
         }
         (_, true) => (
             "no-such-table",

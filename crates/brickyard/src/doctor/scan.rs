@@ -47,7 +47,7 @@ patterns! {
     MAIN = r"^if\s+__name__\b";
 }
 
-static NAMED: LazyLock<[(ResourceType, Regex); 6]> = LazyLock::new(|| {
+static NAMED: LazyLock<[(ResourceType, Regex); 7]> = LazyLock::new(|| {
     [
         (
             ResourceType::ServingEndpoint,
@@ -62,6 +62,7 @@ static NAMED: LazyLock<[(ResourceType, Regex); 6]> = LazyLock::new(|| {
         (ResourceType::VectorSearchIndex, regex(r#"\bindex_name\s*=\s*["']([\w.]+)["']"#)),
         (ResourceType::GenieSpace, regex(r#"\bgenie_space_id\s*=\s*["'](\w+)["']"#)),
         (ResourceType::SqlWarehouse, regex(r#"\bwarehouse_id\s*=\s*["'](\w+)["']"#)),
+        (ResourceType::UcConnection, regex(r#"\.http_request\s*\(\s*(?:conn\s*=\s*)?["']([\w-]+)["']"#)),
         (ResourceType::Function, regex(r#"\bfunction_names\s*=\s*\[\s*["']([\w.]+)["']"#)),
     ]
 });

@@ -7,7 +7,7 @@ use brickyard_catalog::{ApiFamily, UserScopes, family};
 use super::{Finding, decision};
 
 /// What a user's token reaches in brickyard so far; `iam.*` opens `Me`, which every token does.
-static REACHED: [&ApiFamily; 10] = [
+static REACHED: [&ApiFamily; 11] = [
     &family::SERVING_ENDPOINTS,
     &family::SERVING_INVOCATIONS,
     &family::DIRECTORY_READ,
@@ -17,6 +17,7 @@ static REACHED: [&ApiFamily; 10] = [
     &family::UC_TABLES,
     &family::UC_FUNCTIONS,
     &family::UC_CONNECTIONS,
+    &family::EXTERNAL_FUNCTION,
     &family::UC_GRANTS,
 ];
 

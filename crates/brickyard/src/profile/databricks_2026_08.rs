@@ -13,7 +13,7 @@ const fn fact<T>(value: T, source: &'static str) -> Fact<T> {
 }
 
 /// `databricks-2026-08`.
-pub(super) static PROFILE: Profile = Profile {
+pub(super) const PROFILE: Profile = Profile {
     name: "databricks-2026-08",
     agent_payload_bytes: fact(4 << 20, LIMITS),
     model_payload_bytes: fact(16 << 20, LIMITS),
@@ -68,7 +68,7 @@ pub(super) static PROFILE: Profile = Profile {
     ),
     access_token_seconds: fact(3600, "docs.databricks.com dev-tools/auth/oauth-m2m: expires_in 3600"),
     user_api_scopes: fact(
-        brickyard_catalog::UserScopes::LATEST.allowed,
+        &brickyard_catalog::UserScopes::LATEST,
         "the platform's own refusal, as reported in August 2026 (the set grows; earlier in 2026 ai-gateway was not in it)",
     ),
     secret_bytes: fact(128 << 10, SECRETS),

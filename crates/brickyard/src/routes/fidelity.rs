@@ -5,8 +5,8 @@
 //! so that whoever adds a route sees both.
 
 use super::{
-    agent_deployments, brickyard_api, not_emulated, oidc, permissions, registered_models, scim, secrets,
-    sql_statements, sql_warehouses, token, unity_catalog, well_known,
+    agent_deployments, brickyard_api, external_function, not_emulated, oidc, permissions, registered_models,
+    scim, secrets, sql_statements, sql_warehouses, token, unity_catalog, well_known,
 };
 
 /// How much of the real thing stands behind a route.
@@ -47,6 +47,7 @@ pub const ANY_SCOPE: &str = "any";
 pub static TABLES: &[Table] = &[
     agent_deployments::FIDELITY,
     brickyard_api::FIDELITY,
+    external_function::FIDELITY,
     not_emulated::FIDELITY,
     oidc::FIDELITY,
     permissions::FIDELITY,

@@ -16,7 +16,7 @@ mod change;
 pub mod connections;
 mod functions;
 mod information_schema;
-mod lookup;
+pub(super) mod lookup;
 mod new_table;
 mod paging;
 mod permissions;

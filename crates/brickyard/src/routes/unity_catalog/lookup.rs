@@ -81,7 +81,7 @@ pub(super) fn look_for(
 }
 
 /// The object, or 404 after the walk. Rights on the object itself are not asked about.
-pub(super) fn find(
+pub(in crate::routes) fn find(
     workspace: &Workspace,
     access: &Access,
     kind: ObjectKind,
