@@ -2,7 +2,7 @@
 # make test     every test: Rust, and the official Python clients against a running brickyard
 # make lint     formatting and clippy, warnings are errors
 # make bench    every figure against its bar, see tests/bench/README.md
-# make load     the suites of isolation and reliability at their full numbers (hours; BRICKYARD_SEED=n for other chances)
+# make load     the suites of isolation, reliability and hostile input at their full numbers (hours; BRICKYARD_SEED=n for other chances)
 # make oracle   the rules of Unity Catalog against the same as Cedar policies, a million random cases (minutes; ORACLE_CASES=n)
 # make slt      the sqllogictest files below a folder, asked over REST: SLT=folder, and SLT_SHOWN=n failures a file
 # make check    parse config/, resolve every reference, bind nothing
@@ -53,7 +53,7 @@ load: export BRICKYARD_FUZZ_SECONDS ?= 60
 load: export BRICKYARD_TEST_PYTHON = $(PYTHONS)/newest/bin/python
 load: export BRICKYARD_BIN = $(BRICKYARD)
 load: $(BRICKYARD) $(PYTHONS)/newest/.ready
-	cargo test --locked --workspace --test it -- --test-threads 1 --nocapture isolation:: reliability::
+	cargo test --locked --workspace --test it -- --test-threads 1 --nocapture isolation:: reliability:: hostile::
 	cargo test --locked --workspace --lib -- --test-threads 1 --nocapture hostile_statements::
 	cargo test --locked --release -p brickyard-sql -p brickyard-tests --lib -- --nocapture a_generated_query
 

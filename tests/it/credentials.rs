@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use brickyard_testkit::{Kit, Reply};
 use brickyard_types::{Clock, ManualClock, SignedDuration};
 use serde_json::{Value, json};
@@ -180,6 +182,50 @@ async fn the_users_token_is_the_callers_cut_down_to_what_was_declared() {
         assert_ne!(system["sub"], ANA);
     }
     kit.stop().await;
+}
+
+/// `workspace.tokens.signing_algorithm`: what the issuer signs with, what it publishes, and what the agent is given.
+#[tokio::test]
+async fn tokens_are_signed_as_the_configuration_says() {
+    let (id, secret) = ("7f1c0de0-0000-4000-8000-000000000001", "dose00000000000000000000000000000001");
+    let guest = Guest::start().await;
+    for (algorithm, key_type) in [("ES256", "EC"), ("RS256", "RSA"), ("EdDSA", "OKP")] {
+        let tokens = format!("workspace: {{tokens: {{signing_algorithm: {algorithm}}}, ");
+        let robot = format!(
+            "service_principals: [{{display_name: robot, application_id: {id}, secrets: [{{value: {secret}}}]}}]\n"
+        );
+        let kit = Kit::start(&(workspace(&guest.url).replace("workspace: {", &tokens) + &robot)).await;
+        let form = kit.client.post(format!("{}/oidc/v1/token", kit.url)).basic_auth(id, Some(secret));
+        let granted = form.form(&[("grant_type", "client_credentials"), ("scope", "all-apis")]).send().await;
+        let granted: Value = granted.expect("a response").json().await.expect("JSON");
+        let machine = granted["access_token"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
+        let me = kit.get("/api/2.0/preview/scim/v2/Me", &machine).await;
+        assert_eq!((me.status, &me.json()["userName"]), (200, &json!(id)), "{algorithm}");
+
+        assert_eq!(invoke(&kit, "guest", &machine).await.status, 200);
+        let received = guest.last();
+        let keys = kit.get("/oidc/jwks.json", "").await.json();
+        for token in [
+            machine.as_str(),
+            received.header("x-forwarded-access-token"),
+            received.header("x-brickyard-passthrough-token"),
+        ] {
+            let header = header_of(token);
+            assert_eq!(header["alg"], algorithm);
+            let key = keys["keys"].as_array().expect("keys").iter().find(|key| key["kid"] == header["kid"]);
+            let key = key.unwrap_or_else(|| panic!("{header} is not among {keys}"));
+            assert_eq!((&key["alg"], &key["kty"]), (&json!(algorithm), &json!(key_type)));
+            let me = kit.get("/api/2.0/preview/scim/v2/Me", token).await;
+            assert_eq!(me.status, 200, "{algorithm}: {}", me.text);
+        }
+        kit.stop().await;
+    }
+}
+
+/// The header of a JWT, as anybody can read it.
+fn header_of(token: &str) -> Value {
+    let header = token.split('.').next().expect("a first part");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).expect("base64url")).expect("JSON")
 }
 
 #[tokio::test]

@@ -12,8 +12,11 @@ use crate::agents::{Logged, tells};
 mod agents_deploy;
 mod asleep;
 mod connections;
+mod limits;
+mod older_python_agents;
 mod refusals;
 mod sql_resources;
+mod without_python;
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";
 const CAROL: &str = "carol@example.com";

@@ -126,6 +126,129 @@ async fn a_token_without_a_scope_opens_what_every_token_opens_and_nothing_else()
     assert_eq!(kit.get("/api/2.0/serving-endpoints/echo", &admin).await.status, 200);
 }
 
+/// What only few clients ask for, answered all the same: each row is marked as real, and is asked for nowhere else.
+#[tokio::test]
+async fn what_is_marked_as_real_answers() {
+    let more = r#"
+  - name: text
+    config: {served_entities: [{scripted: {task: llm/v1/completions, rules: [{say: and so on}]}}]}
+service_principals: [{display_name: nightly, application_id: 7f1c0de0-0000-4000-8000-000000000001}]
+secret_scopes:
+  - {scope: travel, secrets: [{key: key, value: rain}], acls: [{principal: ana@example.com, permission: READ}]}
+"#;
+    let kit = Kit::start(&format!("{YAML}{more}")).await;
+    let admin = kit.token("admin@example.com");
+    let made =
+        kit.post("/api/2.0/token/create", &kit.token("ana@example.com"), &json!({"comment": "anas"})).await;
+    let anas = made.json()["token_info"]["token_id"].as_str().expect("an id").to_owned();
+    let hello = json!([{"role": "user", "content": "hello"}]);
+    let nightly = json!({"application_id": "7f1c0de0-0000-4000-8000-000000000001", "comment": "for the night", "lifetime_seconds": 600});
+    let ana_may =
+        json!({"access_control_list": [{"user_name": "ana@example.com", "permission_level": "CAN_USE"}]});
+    let nobody = serde_json::Value::Null;
+    let managed = "/api/2.0/token-management/tokens";
+    let table = [
+        (
+            "POST",
+            "/serving-endpoints/completions",
+            json!({"model": "text", "prompt": "once"}),
+            "\"and so on\"",
+        ),
+        (
+            "POST",
+            "/serving-endpoints/chat/completions",
+            json!({"model": "echo", "messages": hello}),
+            "\"hello\"",
+        ),
+        (
+            "POST",
+            "/serving-endpoints/v1/chat/completions",
+            json!({"model": "echo", "messages": hello}),
+            "\"hello\"",
+        ),
+        ("GET", "/serving-endpoints/models", nobody.clone(), "\"id\":\"echo\""),
+        (
+            "GET",
+            "/api/2.0/secrets/acls/get?scope=travel&principal=ana@example.com",
+            nobody.clone(),
+            "\"permission\":\"READ\"",
+        ),
+        ("GET", managed, nobody.clone(), "\"comment\":\"anas\""),
+        (
+            "GET",
+            &format!("{managed}?created_by_username=ana@example.com"),
+            nobody.clone(),
+            "\"comment\":\"anas\"",
+        ),
+        ("GET", &format!("{managed}/{anas}"), nobody.clone(), "\"created_by_username\":\"ana@example.com\""),
+        ("POST", "/api/2.0/token-management/on-behalf-of/tokens", nightly, "\"token_value\":\"dapi"),
+        ("DELETE", &format!("{managed}/{anas}"), nobody.clone(), "{}"),
+        ("GET", "/api/2.0/permissions/authorization/tokens", nobody.clone(), "\"object_type\":\"tokens\""),
+        ("GET", "/api/2.0/permissions/authorization/tokens/permissionLevels", nobody.clone(), "\"CAN_USE\""),
+        ("PATCH", "/api/2.0/permissions/authorization/tokens", ana_may.clone(), "ana@example.com"),
+        ("PUT", "/api/2.0/permissions/authorization/tokens", ana_may, "ana@example.com"),
+    ];
+    for (method, path, body, shows) in &table {
+        let body = (!body.is_null()).then_some(body);
+        let reply = kit.request(method.parse().expect("a method"), path, &admin, body).await;
+        assert_eq!(reply.status, 200, "{method} {path}: {}", reply.text);
+        assert!(reply.text.contains(shows), "{method} {path}: {}", reply.text);
+    }
+    let secret = made.json()["token_value"].as_str().expect("a token").to_owned();
+    let reply = kit.get("/api/2.0/preview/scim/v2/Me", &secret).await;
+    assert_eq!(reply.refusal(), "403 403 Invalid access token.", "the manager deleted it");
+}
+
+/// Never pretend: what is not emulated says so also to whoever may everything, and answers nothing else.
+#[tokio::test]
+async fn what_is_not_emulated_answers_501_to_an_admin_too() {
+    let kit = Kit::start(YAML).await;
+    let admin = kit.token("admin@example.com");
+    let mut refused = BTreeSet::new();
+    for (row, method, path) in guarded().filter(|(row, ..)| row.level == Level::Refused) {
+        let reply = ask(&kit, &method, &path, &admin).await;
+        assert_eq!(reply.status, 501, "{row:?} {method}: {}", reply.text);
+        let body = reply.json();
+        assert_eq!(body["error_code"], "NOT_IMPLEMENTED", "{row:?} {method}: {}", reply.text);
+        let message = body["message"].as_str().expect("a message");
+        assert!(message.contains("brickyard"), "{row:?} {method}: {message}");
+        refused.insert(row.path);
+    }
+    let own: Vec<_> = refused.iter().filter_map(|path| path.strip_prefix("/_brickyard/")).collect();
+    assert_eq!(
+        own,
+        [
+            "clock",
+            "coverage",
+            "faults",
+            "least-privilege/{endpoint}",
+            "reset",
+            "snapshots",
+            "snapshots/{name}/restore"
+        ]
+    );
+}
+
+/// The list of routes and the OpenAPI document are of the same tables, and a refused route is in both.
+#[tokio::test]
+async fn every_route_is_listed_with_its_level_plain_and_as_an_openapi_document() {
+    let kit = Kit::start(YAML).await;
+    let admin = kit.token("admin@example.com");
+    let fidelity = kit.get("/_brickyard/fidelity", &admin).await;
+    assert_eq!(fidelity.status, 200, "{}", fidelity.text);
+    let listed = fidelity.json()["routes"].as_array().expect("routes").len();
+    assert_eq!(listed, rows(TABLES).len());
+    let document = kit.get("/_brickyard/openapi.json", &admin).await;
+    assert_eq!(document.status, 200, "{}", document.text);
+    let document = document.json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{document}");
+    // A family that is refused as a whole has no operation to describe.
+    for row in rows(TABLES).into_iter().filter(|row| row.method != "ANY") {
+        let operation = &document["paths"][row.path.replace("{*", "{")][row.method.to_ascii_lowercase()];
+        assert_eq!(operation["x-brickyard-fidelity"], row.level.as_str(), "{row:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_open_routes_give_nothing_away_without_a_token() {
     let kit = Kit::start(YAML).await;

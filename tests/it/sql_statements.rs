@@ -125,6 +125,10 @@ async fn a_session_remembers_where_it_is_and_is_its_openers() {
     assert_eq!(answer["result"]["data_array"], json!([["information_schema"]]), "{answer}");
     let strange = json!({"warehouse_id": "w1", "session_confs": {"spark.sql.magic": "on"}});
     assert_eq!(kit.post(sessions, &ana, &strange).await.status, 501);
+    // C15 of the corpus: whoever learns its id is told that there is none.
+    let mut anothers = statement.clone();
+    anothers["warehouse_id"] = json!("w1");
+    assert_eq!(kit.post(STATEMENTS, &kit.token("admin@example.com"), &anothers).await.status, 404);
     let path = format!("{sessions}/{id}");
     assert_eq!(kit.delete(&path, &kit.token("ben@example.com")).await.status, 404);
     assert_eq!(kit.delete(&path, &ana).await.status, 200);

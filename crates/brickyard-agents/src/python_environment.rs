@@ -370,6 +370,36 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(dir.path().join("environments")).expect("there").flatten().collect();
         assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().contains("building")));
+
+        // A later brickyard on the same folder builds none.
+        let log = BuildLog::new(None);
+        let later = PythonEnvironments::new(dir.path(), None);
+        assert_eq!(later.prepare(&request, &log).await.expect("there"), python);
+        let name = python.ancestors().nth(2).and_then(Path::file_name).expect("a name").to_string_lossy();
+        let text = log.text();
+        assert!(text.ends_with(&format!("The environment {name} is there already.\n")), "{text}");
+    }
+
+    #[test]
+    fn other_requirements_and_another_python_are_another_environment() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let python =
+            |version: &str, path: &str| Interpreter { version: version.to_owned(), path: path.into() };
+        let of = |requirements: &str, interpreter: &Interpreter| {
+            content_hash(&model(dir.path(), requirements), interpreter)
+        };
+        let usual = python("3.11.7", "/usr/bin/python3");
+        let first = of("mlflow==3.17.2\n", &usual);
+        assert_eq!(of("mlflow==3.17.2\n", &usual), first);
+        let all = [
+            first,
+            of("mlflow==3.17.1\n", &usual),
+            of("mlflow==3.17.2\nrequests\n", &usual),
+            of("mlflow==3.17.2\n", &python("3.11.8", "/usr/bin/python3")),
+            of("mlflow==3.17.2\n", &python("3.11.7", "/opt/bin/python3")),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
     }
 
     const WHEEL: &str = "

@@ -159,6 +159,8 @@ impl Identity {
         if !key.is_trusted_at(now) {
             return Err(Unauthenticated::UntrustedKey);
         }
+        #[cfg(test)]
+        self.inner.checked.fetch_add(1, Ordering::Relaxed);
         let claims = presented.verify(key)?;
         Ok((self.read(claims, snapshot, now)?, key.kid.clone()))
     }

@@ -38,6 +38,9 @@ pub(crate) struct Inner {
     pub(crate) verified: VerifiedCache,
     pub(crate) rotation: Rotation,
     pub(crate) failures: FailureLimit,
+    /// How many signatures were checked: the cost that the cache is there to save, and no answer shows.
+    #[cfg(test)]
+    pub(crate) checked: std::sync::atomic::AtomicUsize,
     signing: ArcSwapOption<SigningKey>,
 }
 
@@ -69,6 +72,8 @@ impl Identity {
             verified: VerifiedCache::default(),
             rotation: Rotation::default(),
             failures: FailureLimit::default(),
+            #[cfg(test)]
+            checked: Default::default(),
             signing: ArcSwapOption::empty(),
             store,
             slots,

@@ -8,6 +8,7 @@ mod oauth;
 mod restart;
 mod rotation;
 mod tokens;
+mod verified;
 
 use std::sync::Arc;
 

@@ -247,3 +247,36 @@ impl Endpoint {
         self.config()?.entities.first()?.task.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_grow_to_the_size_or_to_the_concurrency_that_was_asked_for() {
+        let entity = |size, least, most| ServedEntity {
+            name: "agent".parse().expect("a name"),
+            source: AgentSource::Url { url: "http://127.0.0.1:1".to_owned() },
+            environment: BTreeMap::new(),
+            workload_size: size,
+            min_concurrency: least,
+            max_concurrency: most,
+            workload_type: None,
+            scale_to_zero: false,
+            policy: None,
+        };
+        use WorkloadSize::{Large, Medium, Small};
+        for (size, least, most, workers) in [
+            (Small, None, None, (1, 4)),
+            (Medium, None, None, (1, 16)),
+            (Large, None, None, (1, 64)),
+            (Large, None, Some(2), (1, 2)),
+            (Small, Some(3), None, (3, 4)),
+            (Small, Some(8), None, (4, 4)),
+            (Small, Some(8), Some(12), (8, 12)),
+            (Small, Some(0), Some(0), (1, 1)),
+        ] {
+            assert_eq!(entity(size, least, most).workers(), workers, "{size:?} {least:?} {most:?}");
+        }
+    }
+}

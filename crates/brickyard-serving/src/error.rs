@@ -55,6 +55,12 @@ pub enum ServingError {
     /// The script could not answer, or was told to fail.
     #[error("the script did not answer")]
     Script(ScriptedFailure),
+    /// The agent behind a URL took longer than a call may.
+    #[error("the request was not answered within {} seconds", after.as_secs())]
+    TooLate {
+        /// The limit.
+        after: std::time::Duration,
+    },
     /// The agent behind a URL could not answer.
     #[error("the agent at its own address failed: {reason}")]
     Upstream {

@@ -42,6 +42,7 @@ impl Inner {
                 )));
             }
             self.check_environment(entity)?;
+            self.check_concurrency(entity)?;
             let (policy, task) = self.declared(entity)?;
             deployed.push(DeployedEntity {
                 entity: entity.clone(),
@@ -104,6 +105,25 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Each unit is a process here: a number of four digits too many would take the machine with it.
+    fn check_concurrency(&self, entity: &ServedEntity) -> Result<(), DeployError> {
+        let (least, most) = (entity.min_concurrency, entity.max_concurrency);
+        let limit = self.settings.max_concurrency;
+        if let Some(asked) = least.max(most).filter(|asked| *asked as usize > limit) {
+            return Err(DeployError::Invalid(format!(
+                "served entity '{}' asks for a provisioned concurrency of {asked}; the limit is {limit}",
+                entity.name
+            )));
+        }
+        match (least, most) {
+            (Some(least), Some(most)) if least > most => Err(DeployError::Invalid(format!(
+                "served entity '{}': min_provisioned_concurrency {least} is more than max_provisioned_concurrency {most}",
+                entity.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// What an entity declares, and its task.

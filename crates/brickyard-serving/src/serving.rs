@@ -68,6 +68,8 @@ pub struct Settings {
     pub queue_per_worker: usize,
     /// `environment_vars` of one served entity.
     pub max_environment_variables: usize,
+    /// Units of concurrency of one served entity, each a process.
+    pub max_concurrency: usize,
     /// Served entities of one endpoint.
     pub max_entities: usize,
     /// Endpoints of the workspace.

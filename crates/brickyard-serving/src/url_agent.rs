@@ -35,6 +35,7 @@ pub(crate) struct UrlAgent {
     client: reqwest::Client,
     address: String,
     environment: HeaderMap,
+    timeout: Duration,
     answer_limit: usize,
 }
 
@@ -78,6 +79,7 @@ impl UrlAgent {
             client,
             address: format!("{}/invocations", url.trim_end_matches('/')),
             environment,
+            timeout,
             answer_limit,
         })
     }
@@ -102,13 +104,13 @@ impl UrlAgent {
             headers.insert("x-brickyard-passthrough-token", secret_value(system.token.expose())?);
         }
         let request = self.client.post(&self.address).headers(headers).body(invocation.call.body.clone());
-        let response = request.send().await.map_err(|error| failed(None, &error))?;
+        let response = request.send().await.map_err(|error| failed(&error, self.timeout))?;
         let status = response.status();
         let streams = (response.headers().get(CONTENT_TYPE))
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.starts_with("text/event-stream"));
         if status.is_success() && streams {
-            return Ok(PredictionBody::Stream(events(response)));
+            return Ok(PredictionBody::Stream(events(response, self.timeout)));
         }
         let body = self.read(response).await?;
         if status.is_success() {
@@ -132,7 +134,7 @@ impl UrlAgent {
     /// The whole answer, if it is not longer than an answer may be.
     async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, ServingError> {
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(None, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error, self.timeout))? {
             if body.len() + chunk.len() > self.answer_limit {
                 let reason = format!("its answer is longer than {} bytes", self.answer_limit);
                 return Err(ServingError::Upstream { status: None, reason, body: None });
@@ -154,21 +156,22 @@ fn secret_value(text: &str) -> Result<HeaderValue, ServingError> {
     Ok(value)
 }
 
-fn failed(status: Option<u16>, error: &reqwest::Error) -> ServingError {
-    let reason = if error.is_timeout() {
-        "it did not answer in time".to_owned()
-    } else if error.is_connect() {
-        "it cannot be reached".to_owned()
+fn failed(error: &reqwest::Error, timeout: Duration) -> ServingError {
+    // An address that takes no connection has a time of its own, which is not the call's.
+    let reason = if error.is_connect() {
+        "it cannot be reached"
+    } else if error.is_timeout() {
+        return ServingError::TooLate { after: timeout };
     } else {
-        "its answer broke off".to_owned()
+        "its answer broke off"
     };
-    ServingError::Upstream { status, reason, body: None }
+    ServingError::Upstream { status: None, reason: reason.to_owned(), body: None }
 }
 
 /// The JSON behind the `data:` lines of an event stream, until `[DONE]`.
-fn events(response: reqwest::Response) -> Chunks {
+fn events(response: reqwest::Response, timeout: Duration) -> Chunks {
     let state = (response.bytes_stream().boxed(), BytesMut::new(), false);
-    Box::pin(futures_util::stream::unfold(state, |(mut bytes, mut buffer, mut ended)| async move {
+    Box::pin(futures_util::stream::unfold(state, move |(mut bytes, mut buffer, mut ended)| async move {
         loop {
             if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line = buffer.split_to(end + 1).freeze();
@@ -192,7 +195,9 @@ fn events(response: reqwest::Response) -> Chunks {
                     let error = ServingError::Upstream { status: None, reason, body: None };
                     return Some((Err(error), (bytes, BytesMut::new(), true)));
                 }
-                Some(Err(error)) => return Some((Err(failed(None, &error)), (bytes, BytesMut::new(), true))),
+                Some(Err(error)) => {
+                    return Some((Err(failed(&error, timeout)), (bytes, BytesMut::new(), true)));
+                }
                 None => {
                     ended = true;
                     buffer.extend_from_slice(b"\n");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use brickyard::config::{self, Config, Environment, NoEnvironment};
+use brickyard::profile::{Fact, Profile};
 use brickyard::run::{self, Running};
 use brickyard::workspace::{Storage, Workspace};
 use brickyard_identity::MasterKey;
@@ -28,6 +29,7 @@ pub struct Builder {
     python: Option<PathBuf>,
     state: State,
     allow_refusals: bool,
+    execution_seconds: Option<u64>,
 }
 
 /// What outlives one workspace value.
@@ -96,6 +98,13 @@ impl Builder {
         self
     }
 
+    /// With so many seconds for one request instead of the documented ones: nobody waits five minutes in a test.
+    #[must_use]
+    pub fn execution_seconds(mut self, seconds: u64) -> Self {
+        self.execution_seconds = Some(seconds);
+        self
+    }
+
     /// Endpoints of the configuration may be refused; without this, a refusal fails the test.
     #[must_use]
     pub fn allow_refusals(mut self) -> Self {
@@ -112,6 +121,13 @@ impl Builder {
         let name = name.to_str().expect("a path that is text");
         let mut config =
             config::from_text(name, &self.yaml, &*self.environment).expect("a good configuration");
+        if let Some(value) = self.execution_seconds {
+            let documented = config.workspace.profile;
+            let execution_seconds = Fact { value, source: "this test" };
+            let profile = Profile { execution_seconds, ..documented.clone() };
+            // A profile lives as long as the program; a test's program is the test.
+            config.workspace.profile = Box::leak(Box::new(profile));
+        }
         for (index, text) in self.sql.iter().enumerate() {
             config::add_sql(&mut config, &format!("{index}.sql"), text).expect("good SQL");
         }
@@ -174,6 +190,7 @@ impl Kit {
             python: None,
             state: State::Memory(MemoryJournal::new(), master),
             allow_refusals: false,
+            execution_seconds: None,
         }
     }
 

@@ -8,7 +8,7 @@
 //!  strip_internal      x-brickyard-*, x-forwarded-* from outside: gone
 //!  Trace               one span a request, fields instead of prose
 //!  content_encoding    a compressed body is refused, so a byte counted is a byte read
-//!  body_limit          16 MB at most, refused without reading the rest
+//!  body_limit          the profile's 16 MB at most, refused without reading the rest
 //!  Timeout             an answer begins in time; a stream that has begun is not cut
 //!  Shed                so many at once, the next ones get 429 at once
 //!  LastCall            when brickyard stops, open event streams end with an error event
@@ -54,24 +54,43 @@ use self::request_id::RequestIds;
 use self::shed::Shed;
 use self::timeout::Timeout;
 use self::trace::Trace;
+use crate::profile::Profile;
 
 /// The figures of the stack.
 #[derive(Clone, Debug)]
 pub struct HttpLimits {
     /// The largest body of any route. Routes that take less say so themselves ([`body_limit::collect`]).
     pub body: usize,
-    /// How long a request may take until its answer begins: the profile's 297 s and a margin, so that the serving
+    /// How long a request may take until its answer begins: the profile's time and a margin, so that the serving
     /// stack's own timeout speaks first.
     pub timeout: Duration,
     /// How many requests run at once, open streams included.
     pub in_flight: usize,
+    /// How the text begins that one more is refused with.
+    pub too_many: &'static str,
     /// The authorities (`host:port`) under which brickyard may be named in an absolute request target, lower case.
     pub own_hosts: Vec<String>,
 }
 
+/// How much later than the serving stack this one speaks.
+const MARGIN: Duration = Duration::from_secs(3);
+
+impl HttpLimits {
+    /// The documented ones. How many requests run at once is this machine's matter, and in no document.
+    pub fn of(profile: &Profile) -> Self {
+        Self {
+            body: profile.model_payload_bytes.value.max(profile.agent_payload_bytes.value),
+            timeout: Duration::from_secs(profile.execution_seconds.value) + MARGIN,
+            in_flight: 4096,
+            too_many: profile.too_many_in_workspace.value,
+            own_hosts: Vec::new(),
+        }
+    }
+}
+
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { body: 16 << 20, timeout: Duration::from_secs(300), in_flight: 4096, own_hosts: Vec::new() }
+        Self::of(Profile::newest())
     }
 }
 
@@ -109,7 +128,7 @@ where
         .layer(Gate::layer(content_encoding::check))
         .layer(Gate::layer(move |request| body_limit::limit(request, limits.body)))
         .layer(Timeout::layer(limits.timeout))
-        .layer(Shed::layer(limits.in_flight))
+        .layer(Shed::layer(limits.in_flight, limits.too_many))
         .layer(LastCall::layer(last_call))
         .service(router)
 }

@@ -2,6 +2,9 @@
 //!
 //! Databricks changes its numbers, and its pages disagree. So a number is data with its source, a profile is a set of
 //! numbers that were documented together, and `workspace.profile` picks one. Code asks the profile and knows no number.
+//!
+//! **Absent on purpose:** what nothing here is held to. brickyard limits no rates (of queries, of changes to endpoints), logs
+//! no payloads and optimizes no routes, so a profile has no numbers for them.
 
 mod databricks_2026_05;
 mod databricks_2026_08;
@@ -22,8 +25,6 @@ pub struct Fact<T> {
 pub struct WorkloadSize {
     /// `Small`, `Medium`, `Large`.
     pub name: &'static str,
-    /// Units of concurrency at least, without scale to zero.
-    pub least: usize,
     /// Units of concurrency at most. One unit works on one request at a time.
     pub most: usize,
 }
@@ -37,8 +38,6 @@ pub struct Profile {
     pub agent_payload_bytes: Fact<usize>,
     /// Bytes of a request to any other served model.
     pub model_payload_bytes: Fact<usize>,
-    /// Requests and responses above are not logged.
-    pub logged_payload_bytes: Fact<usize>,
     /// Seconds that one request may take.
     pub execution_seconds: Fact<u64>,
     /// Environment variables of one served entity.
@@ -47,17 +46,9 @@ pub struct Profile {
     pub served_entities: Fact<usize>,
     /// Endpoints of one workspace.
     pub endpoints: Fact<usize>,
-    /// Creations and updates of endpoints in five minutes.
-    pub endpoint_changes_in_5_minutes: Fact<usize>,
-    /// Queries a second to one workspace without route optimization.
-    pub queries_per_second: Fact<usize>,
-    /// Queries a second to a route-optimized endpoint.
-    pub route_optimized_queries_per_second: Fact<usize>,
     /// Provisioned concurrency of one model.
     pub provisioned_concurrency: Fact<usize>,
-    /// Provisioned concurrency of one workspace.
-    pub workspace_provisioned_concurrency: Fact<usize>,
-    /// 429 of the workspace.
+    /// 429 of the workspace, its beginning.
     pub too_many_in_workspace: Fact<&'static str>,
     /// 429 of one served entity.
     pub too_many_in_entity: Fact<&'static str>,
@@ -120,6 +111,19 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The sizes are words of the serving crate, which knows no profile: here the two are held together.
+    #[test]
+    fn an_endpoint_grows_to_what_its_workload_size_says() {
+        use brickyard_serving::WorkloadSize as Size;
+        let sizes = [("Small", Size::Small), ("Medium", Size::Medium), ("Large", Size::Large)];
+        for name in Profile::names() {
+            let profile = Profile::named(name).expect("known");
+            let documented: Vec<_> =
+                profile.workload_sizes.value.iter().map(|size| (size.name, size.most)).collect();
+            assert_eq!(documented, sizes.map(|(name, size)| (name, size.concurrency())), "{}", profile.name);
+        }
+    }
 
     #[test]
     fn an_unknown_profile_names_the_known_ones() {

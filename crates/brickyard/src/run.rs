@@ -69,9 +69,9 @@ pub async fn start(listener: TcpListener, mut options: WorkspaceOptions) -> Resu
     }
     let entropy = Arc::clone(&options.entropy);
     let own_hosts = own_hosts(&options.host, address);
+    let limits = HttpLimits { own_hosts, ..HttpLimits::of(options.profile) };
     let workspace = Workspace::open(options).await.map_err(|error| failed(&error))?;
     let shutdown = Shutdown::new(DRAIN);
-    let limits = HttpLimits { own_hosts, ..HttpLimits::default() };
     let parts = StackParts { entropy, limits, last_call: shutdown.last_call().clone() };
     let service = stack(crate::routes::router(&workspace), parts);
     let server = tokio::spawn(accept(vec![listener], service, AcceptLimits::default(), shutdown.clone()));

@@ -248,6 +248,7 @@ impl Workspace {
             sleep_after: seconds(options.profile.scale_to_zero_seconds.value),
             queue_per_worker: 64,
             max_environment_variables: options.profile.environment_variables.value,
+            max_concurrency: options.profile.provisioned_concurrency.value,
             max_entities: options.profile.served_entities.value,
             max_endpoints: options.profile.endpoints.value,
             user_scopes: options.profile.user_api_scopes.value,

@@ -203,11 +203,26 @@ async fn names_and_numbers_are_held_to_the_documented_limits() {
     };
     let body = |name: &str, entities: Vec<Value>, traffic: Value| json!({"name": name, "config": {"served_entities": entities, "traffic_config": traffic}});
     let two = || vec![entity("a"), entity("b")];
+    let units = |least: u32, most: u32| {
+        let mut wide = entity("e");
+        wide["min_provisioned_concurrency"] = json!(least);
+        wide["max_provisioned_concurrency"] = json!(most);
+        wide
+    };
     let twice = json!({"routes": [{"served_entity_name": "a", "traffic_percentage": 50}, {"served_entity_name": "a", "traffic_percentage": 50}]});
     let refused = [
         (
             body("one", vec![with_variables(31, "e")], Value::Null),
             "400 \"INVALID_PARAMETER_VALUE\" served entity 'e' has 31 environment variables; the limit is 30",
+        ),
+        (
+            body("one", vec![units(1, 1025)], Value::Null),
+            "400 \"INVALID_PARAMETER_VALUE\" served entity 'e' asks for a provisioned concurrency of 1025; the limit is 1024",
+        ),
+        (
+            body("one", vec![units(3, 2)], Value::Null),
+            "400 \"INVALID_PARAMETER_VALUE\" served entity 'e': min_provisioned_concurrency 3 is more than \
+             max_provisioned_concurrency 2",
         ),
         (
             body("one", many(16), Value::Null),

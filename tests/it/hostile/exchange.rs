@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use brickyard_types::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::load::scale;
+
 use super::stage::{ADMIN, ANA, CLIENT_ID, CLIENT_SECRET, PAT, Stage};
 use super::wire::{Answer, encoded, form, json as json_request, request};
 
@@ -235,7 +237,7 @@ async fn x_an_exchanged_token_is_always_less() {
 async fn x28_no_token_survives_the_revocation_of_its_subject() {
     let mut stage = Stage::set("").await;
     let good = basic(CLIENT_ID, CLIENT_SECRET);
-    for _ in 0..30 {
+    for _ in 0..scale(30, 10_000) {
         let subject = stage.kit.scoped_token(ANA, "sql", SignedDuration::from_mins(10));
         let pairs = [EXCHANGE, OF_ACCESS_TOKEN, ("subject_token", subject.as_str())];
         let send = |path: &str, body: String, authorization: Option<&str>| {

@@ -12,14 +12,25 @@ use tokio::process::{Child, Command};
 pub struct Brickyard {
     /// Where it answers.
     pub url: String,
+    /// What it said when it was ready.
+    pub ready: Value,
     /// How long it took from its birth to its ready line.
     pub ready_after: Duration,
     child: Child,
     log: PathBuf,
 }
 
+/// What a machine has that brickyard finds; by default what this one has.
+#[derive(Default)]
+pub struct Machine {
+    /// The one folder of the search path.
+    pub programs: Option<PathBuf>,
+    /// More environment variables.
+    pub variables: Vec<(&'static str, PathBuf)>,
+}
+
 /// `BRICKYARD_BIN`, or the binary beside this test's own.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let named = std::env::var_os("BRICKYARD_BIN").map(PathBuf::from);
     let beside = || {
         let own = std::env::current_exe().expect("the test's own path");
@@ -37,6 +48,15 @@ fn binary() -> PathBuf {
 impl Brickyard {
     /// Starts it on a free port with this configuration and this state, and waits until it says that it is ready.
     pub async fn start(config: &Path, data: &Path, python: Option<&Path>) -> Self {
+        let brickyard = Self::start_on(config, data, python, &Machine::default()).await;
+        assert_eq!(brickyard.ready["failed"], serde_json::json!([]), "{}", brickyard.ready);
+        brickyard
+    }
+
+    /// The same on another machine than this one. What fails to come up is in the ready line.
+    pub async fn start_on(config: &Path, data: &Path, python: Option<&Path>, machine: &Machine) -> Self {
+        let own = || std::env::var_os("PATH").unwrap_or_default();
+        let path = machine.programs.as_ref().map_or_else(own, |folder| folder.clone().into_os_string());
         let log = data.with_extension("log");
         let append = || std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
         let mut command = Command::new(binary());
@@ -47,7 +67,8 @@ impl Brickyard {
             .arg(data)
             .env_clear()
             .env("HOME", data.with_extension("home"))
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path)
+            .envs(machine.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(append())
@@ -58,20 +79,20 @@ impl Brickyard {
         let born = Instant::now();
         let mut child = command.spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let url = loop {
+        let ready = loop {
             let Some(line) = lines.next_line().await.expect("readable") else {
                 let log = std::fs::read_to_string(&log).unwrap_or_default();
                 panic!("brickyard ended before it was ready:\n{log}");
             };
             let said: Value = serde_json::from_str(&line).unwrap_or_default();
             if said["event"] == "ready" {
-                assert_eq!(said["failed"], serde_json::json!([]), "{line}");
-                break said["url"].as_str().expect("a url").to_owned();
+                break said;
             }
         };
+        let url = ready["url"].as_str().expect("a url").to_owned();
         // Whoever does not read the pipe of a process should not be what stops it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { url, ready_after: born.elapsed(), child, log }
+        Self { url, ready, ready_after: born.elapsed(), child, log }
     }
 
     /// Its process id.

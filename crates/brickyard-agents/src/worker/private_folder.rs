@@ -135,4 +135,36 @@ mod tests {
         folder.remove();
         assert!(!dir.path().join("w").exists());
     }
+
+    /// An agent may read its token at any moment, also at that of its replacement.
+    #[test]
+    fn a_reader_sees_the_old_token_or_the_new_one_whole() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let folder = PrivateFolder::create(dir.path(), "w").expect("made");
+        // Of different lengths: a file that was written over in its place would be seen cut, or with the old one's end.
+        let tokens = ["short".to_owned(), "long".repeat(2_000)];
+        let whole =
+            tokens.clone().map(|token| format!("{{\"OAUTH_TOKEN\":[{{\"oauthTokenValue\":\"{token}\"}}]}}"));
+        folder.write_token(&BearerToken::new(tokens[0].clone())).expect("written");
+        let path = folder.credentials().join(TOKEN_FILE);
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = std::collections::BTreeSet::new();
+                while !ended.load(std::sync::atomic::Ordering::Acquire) || seen.len() < 2 {
+                    let text = fs::read_to_string(&path).expect("there at every moment");
+                    assert!(whole.contains(&text), "{} bytes", text.len());
+                    seen.insert(text.len());
+                }
+            });
+            for turn in 0.. {
+                folder.write_token(&BearerToken::new(tokens[turn % 2].clone())).expect("written");
+                ended.store(turn > 1_000, std::sync::atomic::Ordering::Release);
+                if reader.is_finished() {
+                    break;
+                }
+            }
+            reader.join().expect("every token was whole");
+        });
+    }
 }

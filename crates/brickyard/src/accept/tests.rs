@@ -369,6 +369,7 @@ async fn an_answer_begins_in_time_or_is_504_and_a_stream_is_not_cut() {
 #[tokio::test(start_paused = true)]
 async fn more_requests_than_allowed_get_429_at_once_and_streams_count() {
     let limits = HttpLimits { in_flight: 1, ..HttpLimits::default() };
+    let text = crate::profile::Profile::newest().too_many_in_workspace.value;
     let server = start(AcceptLimits::default(), limits).await;
     let mut first = server.connect().await;
     first.write_all(b"GET /stream/3 HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");
@@ -376,6 +377,8 @@ async fn more_requests_than_allowed_get_429_at_once_and_streams_count() {
     let (answer, lived) = server.raw(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;
     assert_eq!(status(&answer), 429);
     assert!(answer.contains("RESOURCE_EXHAUSTED") && answer.contains("retry-after: 1"), "{answer:?}");
+    assert!(answer.contains(&format!("\"message\":\"{text}: 1 are running\"")), "{answer:?}");
+    assert_eq!(text, "Exceeded max number of parallel requests");
     assert!(lived < CLOSED_AT_ONCE);
     sleep(Duration::from_secs(10)).await;
     let (answer, _) = server.raw(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await;

@@ -127,8 +127,8 @@ pub(super) fn read(
     let workload_size = workload_size(&fields, workspace);
     let workload_type = one_of(&fields, "workload_type", workspace.profile.workload_types.value);
     let scale_to_zero_enabled = fields.flag("scale_to_zero_enabled").unwrap_or(false);
-    let least = concurrency(&fields, "min_provisioned_concurrency");
-    let most = concurrency(&fields, "max_provisioned_concurrency");
+    let least = concurrency(&fields, "min_provisioned_concurrency", workspace);
+    let most = concurrency(&fields, "max_provisioned_concurrency", workspace);
     if let (Some(least), Some(most)) = (least, most)
         && least > most
     {
@@ -237,11 +237,12 @@ fn workload_size(fields: &Fields<'_>, workspace: &WorkspaceConfig) -> Option<Str
     one_of(fields, "workload_size", &sizes)
 }
 
-fn concurrency(fields: &Fields<'_>, key: &str) -> Option<u32> {
+fn concurrency(fields: &Fields<'_>, key: &str, workspace: &WorkspaceConfig) -> Option<u32> {
+    let most = workspace.profile.provisioned_concurrency.value;
     let number = fields.whole(key)?;
-    let number = u32::try_from(number).ok().filter(|number| *number <= 4096);
+    let number = u32::try_from(number).ok().filter(|number| *number as usize <= most);
     if number.is_none() {
-        fields.refuse(key, "at most 4096 is needed");
+        fields.refuse(key, format!("at most {most} is needed"));
     }
     number
 }

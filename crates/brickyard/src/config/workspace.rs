@@ -58,7 +58,7 @@ impl Default for WorkspaceConfig {
             host: None,
             admins: Vec::new(),
             tokens: TokensConfig {
-                access_token_ttl: SignedDuration::from_hours(1),
+                access_token_ttl: documented_life(Profile::newest()),
                 passthrough_ttl: SignedDuration::from_hours(1),
                 signing_algorithm: SigningAlgorithm::Es256,
             },
@@ -108,14 +108,15 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
             Err(error) => problems.at(place, error.to_string()),
         }
     }
-    if let Some(tokens) = fields.node("tokens") {
-        read_tokens(tokens, &mut workspace.tokens, problems);
-    }
     if let Some(name) = fields.text("profile") {
         match Profile::named(name) {
             Ok(profile) => workspace.profile = profile,
             Err(error) => fields.refuse("profile", error.to_string()),
         }
+        workspace.tokens.access_token_ttl = documented_life(workspace.profile);
+    }
+    if let Some(tokens) = fields.node("tokens") {
+        read_tokens(tokens, &mut workspace.tokens, problems);
     }
     if let Some(flag) = fields.flag("refuse_plaintext_credentials") {
         workspace.refuse_plaintext_credentials = flag;
@@ -130,6 +131,11 @@ pub(super) fn read(node: Option<&Node>, problems: &Problems) -> WorkspaceConfig 
         workspace.sql_memory = bytes;
     }
     workspace
+}
+
+/// How long a token lives of a configuration that does not say.
+fn documented_life(profile: &Profile) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(profile.access_token_seconds.value).unwrap_or(i64::MAX))
 }
 
 fn read_tokens(node: &Node, tokens: &mut TokensConfig, problems: &Problems) {

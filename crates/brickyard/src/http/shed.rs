@@ -4,6 +4,8 @@
 //! again), but 503 also says "this endpoint is not ready" elsewhere in the API, and load balancers take a 503 for a
 //! sick server; a busy one is not sick.
 //!
+//! The text begins as the profile says; Databricks' page gives its beginning only.
+//!
 //! A request counts until its response has been handed over; an open stream counts until it ends.
 
 use std::convert::Infallible;
@@ -35,6 +37,7 @@ pub struct Shed<S> {
 struct Places {
     taken: Arc<AtomicUsize>,
     limit: usize,
+    too_many: &'static str,
 }
 
 /// A place among the running requests, given back when dropped.
@@ -54,9 +57,9 @@ impl Places {
 }
 
 impl Shed<()> {
-    /// The layer: `limit` requests at once.
-    pub fn layer<S>(limit: usize) -> impl Layer<S, Service = Shed<S>> + Clone {
-        let places = Places { taken: Arc::default(), limit };
+    /// The layer: `limit` requests at once. The refusal of one more begins with `too_many`.
+    pub fn layer<S>(limit: usize, too_many: &'static str) -> impl Layer<S, Service = Shed<S>> + Clone {
+        let places = Places { taken: Arc::default(), limit, too_many };
         layer_fn(move |inner| Shed { inner, places: places.clone() })
     }
 }
@@ -76,7 +79,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.places.take() {
             Some(place) => Placed::Running { inner: self.inner.call(request), place: Some(place) },
-            None => Placed::Full { limit: self.places.limit },
+            None => Placed::Full { limit: self.places.limit, too_many: self.places.too_many },
         }
     }
 }
@@ -87,7 +90,7 @@ pin_project! {
     #[allow(missing_docs, private_interfaces)]
     pub enum Placed<F> {
         Running { #[pin] inner: F, place: Option<Place> },
-        Full { limit: usize },
+        Full { limit: usize, too_many: &'static str },
     }
 }
 
@@ -96,8 +99,8 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Placed<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            PlacedState::Full { limit } => {
-                let message = format!("Exceeded max number of parallel requests: {limit} are running");
+            PlacedState::Full { limit, too_many } => {
+                let message = format!("{too_many}: {limit} are running");
                 Poll::Ready(Ok(ApiError::overloaded(message).into_response()))
             }
             PlacedState::Running { inner, place } => {

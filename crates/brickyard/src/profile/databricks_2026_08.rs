@@ -17,7 +17,6 @@ pub(super) const PROFILE: Profile = Profile {
     name: "databricks-2026-08",
     agent_payload_bytes: fact(4 << 20, LIMITS),
     model_payload_bytes: fact(16 << 20, LIMITS),
-    logged_payload_bytes: fact(1 << 20, LIMITS),
     execution_seconds: fact(
         297,
         "docs.databricks.com machine-learning/model-serving/model-serving-timeouts (an older page has 120, a report of 2026 has 597)",
@@ -25,11 +24,7 @@ pub(super) const PROFILE: Profile = Profile {
     environment_variables: fact(30, LIMITS),
     served_entities: fact(15, "databricks-agents deployments.py, which matches the platform's text"),
     endpoints: fact(1000, LIMITS_NEW),
-    endpoint_changes_in_5_minutes: fact(50, LIMITS_NEW),
-    queries_per_second: fact(200, LIMITS),
-    route_optimized_queries_per_second: fact(300_000, LIMITS_NEW),
     provisioned_concurrency: fact(1024, LIMITS_NEW),
-    workspace_provisioned_concurrency: fact(4096, LIMITS_NEW),
     // The page gives the beginning of this text only.
     too_many_in_workspace: fact("Exceeded max number of parallel requests", DEBUG),
     too_many_in_entity: fact(
@@ -38,9 +33,9 @@ pub(super) const PROFILE: Profile = Profile {
     ),
     workload_sizes: fact(
         &[
-            WorkloadSize { name: "Small", least: 4, most: 4 },
-            WorkloadSize { name: "Medium", least: 8, most: 16 },
-            WorkloadSize { name: "Large", least: 16, most: 64 },
+            WorkloadSize { name: "Small", most: 4 },
+            WorkloadSize { name: "Medium", most: 16 },
+            WorkloadSize { name: "Large", most: 64 },
         ],
         SDK,
     ),

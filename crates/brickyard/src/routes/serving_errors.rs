@@ -71,6 +71,7 @@ fn seen(error: &ServingError, profile: &Profile) -> Seen {
                 None => ApiError::new(status, ErrorCode::BadRequest, format!("The agent refused: {reason}")),
             }
         }
+        ServingError::TooLate { .. } => ApiError::deadline_exceeded(error.to_string()),
         ServingError::Upstream { .. } => ApiError::bad_gateway(error.to_string()),
     })
 }

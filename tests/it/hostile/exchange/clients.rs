@@ -4,10 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::agents;
+
 use super::super::forge::{SigningKey, hs256};
 use super::super::stage::{ANA, CLIENT_ID, CLIENT_SECRET, OTHER_ID, OTHER_SECRET, PAT, Stage};
 use super::super::wire::{form, request};
-use super::{CLIENT, CREDENTIALS, EXCHANGE, INVALID, OF_ACCESS_TOKEN, SCOPE, TARGET, TOKEN, ask, basic, raw};
+use super::{
+    CLIENT, CREDENTIALS, EXCHANGE, FORM, INVALID, OF_ACCESS_TOKEN, SCOPE, TARGET, TOKEN, ask, basic, raw,
+};
 
 /// X01 to X05, X17 to X23, X29: who asks, and in which form.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -251,5 +255,44 @@ async fn x_a_client_shows_its_secret_once_in_one_place() {
         )
         .await;
     stage.grants("X22 another client", &ask(Some(&good), &[CREDENTIALS])).await;
+
+    // C17: whose attempts are counted is not what a header says: nobody gets new ones by another address.
+    for (name, value) in [
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("Forwarded", "for=203.0.113.7"),
+        ("X-Real-IP", "203.0.113.7"),
+        ("X-Forwarded-User", ANA),
+        ("X-Databricks-Org-Id", "42"),
+        ("X-Request-Id", "another"),
+    ] {
+        let form = form(&[CREDENTIALS]);
+        let as_who = |authorization: &str| {
+            request("POST", TOKEN, &[FORM, (name, value), ("Authorization", authorization)], form.as_bytes())
+        };
+        let wrong = as_who(&basic(OTHER_ID, "dose00000000000000000000000000000001"));
+        let answer = stage.entry(&format!("C17 {name}"), &wrong, 429).await;
+        assert!(!answer.header("retry-after").is_empty(), "C17 {name}: {}", answer.head);
+        // Nor does whoever writes another's name there use up what that one has.
+        stage.grants(&format!("C17 {name}, honest"), &as_who(&good)).await;
+    }
+
+    // X29: a key that two people share leads nobody to the other's answer.
+    let mut subjects = Vec::new();
+    for client in [&good, &basic(OTHER_ID, OTHER_SECRET), &good] {
+        let shared = [FORM, ("Idempotency-Key", "one"), ("Authorization", client.as_str())];
+        let bytes = request("POST", TOKEN, &shared, form(&[CREDENTIALS]).as_bytes());
+        let granted = stage.grants("X29 a grant", &bytes).await;
+        subjects.push(agents::claims(granted["access_token"].as_str().expect("text")));
+    }
+    assert_eq!([&subjects[0]["sub"], &subjects[1]["sub"]], [CLIENT_ID, OTHER_ID]);
+    assert_ne!(subjects[0]["jti"], subjects[2]["jti"], "X29: nor to one's own of before");
+    let bob = stage.kit.token("bob@example.com");
+    for (who, token) in [(ANA, stage.ana.clone()), ("bob@example.com", bob)] {
+        let bearer = format!("Bearer {token}");
+        let shared = [("Idempotency-Key", "one"), ("Authorization", bearer.as_str())];
+        let bytes = request("GET", "/api/2.0/preview/scim/v2/Me", &shared, b"");
+        let me = stage.entry("X29 who am I", &bytes, 200).await;
+        assert_eq!(me.json()["userName"], who, "X29");
+    }
     eprintln!("X, clients and forms: {} entries", stage.entries);
 }

@@ -119,6 +119,11 @@ fn every_mistake_of_an_endpoint_names_its_key_and_its_reason() {
             format!("{s}.auth_policy.user_auth_policy.scopes: unknown key; did you mean api_scopes?"),
         ),
         (
+            &format!("{SAY}, max_provisioned_concurrency: 1025"),
+            "",
+            format!("{s}.max_provisioned_concurrency: at most 1024 is needed"),
+        ),
+        (
             &format!("{SAY}, min_provisioned_concurrency: 8, max_provisioned_concurrency: 4"),
             "",
             format!("{s}.min_provisioned_concurrency: more than max_provisioned_concurrency"),
