@@ -50,15 +50,43 @@ fn crates() -> Vec<String> {
     names
 }
 
-/// What the product code of a crate imports: the keys of its `[dependencies]`.
-fn imports(name: &str) -> Vec<String> {
+/// What a crate imports in the sections of its manifest that `wanted` says: `[dependencies]`, also of one system only
+/// (`[target.'cfg(..)'.dependencies]`), `[build-dependencies]`, `[dev-dependencies]`.
+fn imports_of(name: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
-    let section = manifest.lines().skip_while(|line| line.trim() != "[dependencies]").skip(1);
-    let keys = section.take_while(|line| !line.starts_with('['));
-    keys.filter_map(|line| line.split(['.', '=', ' ']).next())
-        .filter(|key| !key.is_empty() && !key.starts_with('#'))
-        .map(str::to_owned)
-        .collect()
+    imports_in(&manifest, wanted)
+}
+
+fn imports_in(manifest: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let (mut found, mut section) = (Vec::new(), String::new());
+    for line in manifest.lines().map(str::trim) {
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.trim_end_matches(']');
+            // `[dependencies.axum]` is a section for one crate.
+            let (kind, of_one) = match header.rsplit_once("dependencies.") {
+                Some((before, name)) => (format!("{before}dependencies"), Some(name)),
+                None => (header.to_owned(), None),
+            };
+            section = kind.rsplit('.').next().unwrap_or_default().to_owned();
+            found.extend(of_one.filter(|_| wanted(&section)).map(str::to_owned));
+        } else if wanted(&section) && !line.is_empty() && !line.starts_with('#') {
+            found.extend(line.split(['.', '=', ' ']).next().map(str::to_owned));
+            // Under another name it is the same crate.
+            let renamed = line.split_once("package").and_then(|(_, rest)| rest.split('"').nth(1));
+            found.extend(renamed.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// What the code of a crate imports, and what builds it.
+fn imports(name: &str) -> Vec<String> {
+    imports_of(name, |section| matches!(section, "dependencies" | "build-dependencies"))
+}
+
+/// Also what its tests import: one that needs a floor above stands in `tests/it`.
+fn imports_of_tests_too(name: &str) -> Vec<String> {
+    imports_of(name, |section| section.ends_with("dependencies"))
 }
 
 /// Every Rust file of the project.
@@ -91,7 +119,7 @@ fn imports_only_go_down() {
     let floors = floors();
     let mut upward = Vec::new();
     for (name, floor) in &floors {
-        for import in imports(name) {
+        for import in imports_of_tests_too(name) {
             let Some(below) = floors.get(&import) else { continue };
             if below >= floor && !SIDEWAYS.contains(&(name, &import)) {
                 upward.push(format!("{name} (floor {floor}) imports {import} (floor {below})"));
@@ -102,8 +130,23 @@ fn imports_only_go_down() {
 }
 
 #[test]
+fn an_import_is_seen_wherever_a_manifest_has_it() {
+    let manifest = "[package]\nname = \"x\"\n[dependencies]\na.workspace = true\n# no = \"1\"\nb = { package = \"c\" }\n\
+        [target.'cfg(unix)'.dependencies]\nd = \"1\"\n[build-dependencies]\ne = \"1\"\n[dev-dependencies]\nf = \"1\"\n\
+        [dependencies.g]\nversion = \"1\"\n[target.'cfg(unix)'.build-dependencies.h]\nversion = \"1\"\n[features]\ni = []\n";
+    let without_versions =
+        |found: Vec<String>| found.into_iter().filter(|name| name != "version").collect::<Vec<_>>();
+    let all = without_versions(imports_in(manifest, |section| section.ends_with("dependencies")));
+    assert_eq!(all, ["a", "b", "c", "d", "e", "f", "g", "h"]);
+    assert_eq!(
+        without_versions(imports_in(manifest, |section| section == "dependencies")),
+        ["a", "b", "c", "d", "g"]
+    );
+}
+
+#[test]
 fn two_absences_carry_weight() {
-    assert!(!imports("brickyard-serving").contains(&"brickyard-resources".to_owned()));
+    assert!(!imports_of_tests_too("brickyard-serving").contains(&"brickyard-resources".to_owned()));
     let faces: Vec<String> =
         crates().into_iter().filter(|name| imports(name).contains(&"axum".to_owned())).collect();
     assert_eq!(faces, ["brickyard"], "only the face speaks public HTTP");
@@ -143,4 +186,47 @@ fn a_file_is_one_thought() {
         .map(|(lines, path)| format!("{lines} lines: {}", path.display()))
         .collect();
     assert!(long.is_empty(), "{long:#?}");
+}
+
+/// The demo's agent is committed as it was logged, so that serving it needs no logging first: whoever changes the source
+/// or the script logs it again.
+#[test]
+fn the_demos_agent_is_what_its_script_logs() {
+    let agents = root().join("config/agents");
+    let (source, logged) = (agents.join("concierge_agent.py"), agents.join("concierge"));
+    let again = "run config/agents/log_concierge.py again";
+    assert!(read(&source) == read(&logged.join("concierge_agent.py")), "{again}: the source has changed");
+    let script = read(&agents.join("log_concierge.py"));
+    let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let after = |mark: &str| script.split_once(mark).map(|(_, rest)| rest).expect(mark).to_owned();
+    let between = |mark: &str| quoted(after(mark).split(']').next().expect("a list"));
+
+    let requirements = read(&logged.join("requirements.txt"));
+    assert_eq!(requirements.lines().collect::<Vec<_>>(), between("REQUIREMENTS = ["), "{again}");
+    let report = brickyard::doctor::judge(&logged, None).expect("a logged model");
+    assert_eq!(report.user_scopes.expect("a user policy"), between("api_scopes=["), "{again}");
+    let declared: Vec<String> =
+        report.resources.iter().map(|verdict| verdict.resource.name.clone()).collect();
+    assert_eq!(declared, between("resources=["), "{again}");
+    let kinds: Vec<String> = report
+        .resources
+        .iter()
+        .map(|verdict| verdict.resource.kind.python("").replace("=\"\"", ""))
+        .collect();
+    let classes: Vec<String> = after("resources=[")
+        .split(']')
+        .next()
+        .expect("a list")
+        .split("Databricks")
+        .skip(1)
+        .map(|class| format!("Databricks{}", class.split('(').next().expect("a call")))
+        .collect();
+    for (kind, class) in kinds.iter().zip(&classes) {
+        assert_eq!(kind.split('(').next(), Some(class.as_str()), "{again}");
+    }
+    let example = read(&logged.join("input_example.json"));
+    assert!(
+        example.contains("What is the weather in Lisbon?")
+            && script.contains("What is the weather in Lisbon?")
+    );
 }

@@ -113,7 +113,7 @@ async fn p22_a_token_without_the_scope_is_told_which_one_it_needs() {
     tells(
         &kit.explain(reply.request_id()),
         &[
-            "REFUSED 403",
+            "REFUSED 403 POST /serving-endpoints/echo/invocations",
             "as ana@example.com by personal access token",
             "[NO] api_scope: needs serving.serving-endpoints or model-serving or ai-gateway (for serving invocations), has sql",
             "fix: create the personal access token with the scope model-serving",
@@ -126,6 +126,10 @@ async fn p22_a_token_without_the_scope_is_told_which_one_it_needs() {
         &kit.explain(reply.request_id()),
         &["has genie sql", "fix: request the token with scope=model-serving"],
     );
+    // Whoever looks for what was refused at an endpoint finds those calls too.
+    let path = "/_brickyard/ledger?endpoint=echo&decision=refused";
+    let ledger = kit.get(path, &kit.token("admin@example.com")).await.json();
+    assert_eq!(ledger["entries"].as_array().expect("entries").len(), 2, "{ledger}");
     kit.stop().await;
 }
 

@@ -156,7 +156,7 @@ impl Guard {
             Err(nobody) => {
                 let (error, hints) = nobody.told();
                 let response = error.explained().into_response();
-                let line = request_line(request);
+                let line = refused_line(request);
                 record(workspace, at, request_id, None, &line, None, Vec::new(), hints, &response);
                 return Err(Box::new(response));
             }
@@ -167,7 +167,7 @@ impl Guard {
         {
             let response = refusal(&denied).into_response();
             let cause = caused_by(workspace, &caller, request);
-            let line = request_line(request);
+            let line = refused_line(request);
             let traces = vec![denied.into_trace()];
             record(workspace, at, request_id, Some(caller), &line, cause, traces, Vec::new(), &response);
             return Err(Box::new(response));
@@ -175,7 +175,7 @@ impl Guard {
         let cause = caused_by(workspace, &caller, request);
         if cause.is_none() && is_late(request) {
             let response = ApiError::unavailable("brickyard is stopping").into_response();
-            let line = request_line(request);
+            let line = refused_line(request);
             record(workspace, at, request_id, Some(caller), &line, None, Vec::new(), Vec::new(), &response);
             return Err(Box::new(response));
         }
@@ -252,17 +252,28 @@ struct Line {
     route: Cow<'static, str>,
     path: Option<String>,
     invocation: bool,
+    endpoint: Option<EndpointName>,
+}
+
+/// The same of a request that goes no further: nobody after this one says which endpoint was meant.
+fn refused_line(request: &Request) -> Line {
+    let endpoint = request.uri().path().strip_prefix("/serving-endpoints/").and_then(|rest| {
+        let (name, rest) = rest.split_once('/')?;
+        if rest.ends_with("invocations") { name.parse().ok() } else { None }
+    });
+    Line { endpoint, ..request_line(request) }
 }
 
 fn request_line(request: &Request) -> Line {
     let path = request.uri().path();
     let invocation = path.starts_with("/serving-endpoints/");
     if invocation && path.ends_with("/invocations") {
-        // Written by the serving stack; only a refusal before it needs the path, and the template says enough.
+        // Written by the serving stack, which knows the endpoint.
         return Line {
             route: Cow::Borrowed("POST /serving-endpoints/{name}/invocations"),
             path: None,
             invocation,
+            endpoint: None,
         };
     }
     let method = request.method();
@@ -271,6 +282,7 @@ fn request_line(request: &Request) -> Line {
         route: Cow::Owned(format!("{method} {route}")),
         path: Some(format!("{method} {path}")),
         invocation,
+        endpoint: None,
     }
 }
 
@@ -356,7 +368,7 @@ fn record(
         route: line.route.clone(),
         path: line.path.clone(),
         caller,
-        endpoint: None,
+        endpoint: line.endpoint.clone(),
         served_entity: None,
         worker: None,
         caused_by,

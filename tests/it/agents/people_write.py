@@ -4,7 +4,9 @@ import base64
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from functools import cached_property
+from unittest import mock
 
 import mlflow
 import requests
@@ -87,6 +89,23 @@ class PeopleWrite(ResponsesAgent):
         new = WorkspaceClient()
         ask(new, endpoint)
         return {"remembered": jti(self.remembered), "new": jti(new)}
+
+    @cached_property
+    def robot(self):
+        host = os.environ["DATABRICKS_MODEL_SERVING_HOST_URL"]
+        client = {"client_id": os.environ["ROBOT_ID"], "client_secret": os.environ["ROBOT_SECRET"]}
+        return WorkspaceClient(host=host, auth_type="oauth-m2m", **client)
+
+    def who_is_the_robot(self, minutes):
+        """A service principal's client kept since the first call, when so many minutes have passed for the SDK."""
+
+        class Later(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + timedelta(minutes=int(minutes))
+
+        with mock.patch("databricks.sdk.oauth.datetime", Later):
+            return {"name": self.robot.current_user.me().user_name, "token": jti(self.robot)}
 
 
 def as_the_user():

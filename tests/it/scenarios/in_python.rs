@@ -21,6 +21,14 @@ auth_policy:
       databricks: {serving_endpoint: [{name: travel-model}]}
   user_auth_policy: {api_scopes: [serving.serving-endpoints, 'iam.current-user:read']}";
 
+/// What `log_model(resources=[...])` leaves: the layout before there were policies.
+const RESOURCES: &str = "
+resources:
+  api_version: '1'
+  databricks: {serving_endpoint: [{name: travel-model}, {name: guide-model, on_behalf_of_user: true}]}";
+
+const ROBOT: &str = "7f1c0de0-0000-4000-8000-000000000001";
+
 fn workspace(models: &Logged) -> String {
     let models = models.path().display();
     format!(
@@ -32,15 +40,22 @@ users:
   - {{user_name: ben@example.com}}
   - {{user_name: carol@example.com, personal_access_tokens: [{{value: dapi000000000000000000000000000000ca}}]}}
 groups: [{{display_name: analysts}}]
+service_principals:
+  - display_name: robot
+    application_id: {ROBOT}
+    secrets: [{{value: dose00000000000000000000000000000001}}]
 secret_scopes:
   - scope: keys
-    secrets: [{{key: admin, value: dapi000000000000000000000000000000ad}}]
+    secrets:
+      - {{key: admin, value: dapi000000000000000000000000000000ad}}
+      - {{key: robot, value: dose00000000000000000000000000000001}}
     acls: [{{principal: carol@example.com, permission: READ}}]
 registered_models:
   - {{name: main.agents.people-write, versions: [{{version: "1", source: {models}/people_write}}]}}
   - name: main.agents.bare
     versions: [{{version: "1", source: {models}/bare}}, {{version: "2", source: {models}/people_write}}]
   - {{name: main.agents.eager, versions: [{{version: "1", source: {models}/eager}}]}}
+  - {{name: main.agents.older, versions: [{{version: "1", source: {models}/older}}]}}
 serving_endpoints:
   - name: people-write
     creator: carol@example.com
@@ -48,7 +63,10 @@ serving_endpoints:
       served_entities:
         - entity_name: main.agents.people-write
           entity_version: "1"
-          environment_vars: {{ADMIN_TOKEN: "{{{{secrets/keys/admin}}}}"}}
+          environment_vars:
+            ADMIN_TOKEN: "{{{{secrets/keys/admin}}}}"
+            ROBOT_ID: {ROBOT}
+            ROBOT_SECRET: "{{{{secrets/keys/robot}}}}"
     permissions: [{{group_name: users, permission_level: CAN_QUERY}}]
   - name: bare
     creator: carol@example.com
@@ -57,6 +75,10 @@ serving_endpoints:
   - name: eager
     creator: carol@example.com
     config: {{served_entities: [{{entity_name: main.agents.eager, entity_version: "1"}}]}}
+    permissions: [{{group_name: users, permission_level: CAN_QUERY}}]
+  - name: older
+    creator: carol@example.com
+    config: {{served_entities: [{{entity_name: main.agents.older, entity_version: "1"}}]}}
     permissions: [{{group_name: users, permission_level: CAN_QUERY}}]
   - name: travel-model
     creator: admin@example.com
@@ -84,6 +106,7 @@ async fn agents_in_python_fail_as_they_do_in_production_and_explain_says_why() {
     models.responses_agent("people_write", PEOPLE_WRITE, BOTH_POLICIES);
     models.responses_agent("bare", PEOPLE_WRITE, "");
     models.responses_agent("eager", EAGER, BOTH_POLICIES);
+    models.responses_agent("older", PEOPLE_WRITE, RESOURCES);
     let clock = Arc::new(ManualClock::at("2026-11-23T12:00:00Z".parse().expect("a time")));
     let kit = Kit::builder(&workspace(&models)).clock(clock.clone()).python(&python).start().await;
 
@@ -96,8 +119,10 @@ async fn agents_in_python_fail_as_they_do_in_production_and_explain_says_why() {
     p14_an_evaluation_acts_as_somebody_else(&kit, &python).await;
     p16_no_declared_dependency_no_token_file(&kit).await;
     p28_an_error_inside_a_stream(&kit).await;
+    the_older_layout_lends_its_resources_and_the_user_without_a_scope(&kit, &models).await;
     p16_declared_and_deployed_again(&kit).await;
     p17_rotation(&kit, &clock).await;
+    a_manual_service_principal_outlives_its_first_token(&kit, &clock).await;
     kit.stop().await;
 }
 
@@ -338,6 +363,58 @@ async fn p17_rotation(kit: &Kit, clock: &ManualClock) {
     assert_eq!(reply.status, 400, "{}", reply.text);
     tells(&reply.text, &["PermissionDenied: Invalid access token."]);
     assert!(clock.now() > "2026-11-23T13:00:00Z".parse().expect("a time"));
+}
+
+/// `resources:` instead of `auth_policy:`: what is declared for the endpoint is the endpoint's, and what is declared on
+/// behalf of the user is reached with a token of the user's, which no scope opens anything to, as the doctor foretold.
+async fn the_older_layout_lends_its_resources_and_the_user_without_a_scope(kit: &Kit, models: &Logged) {
+    let report = brickyard::doctor::judge(&models.path().join("older"), None).expect("a model");
+    assert!(report.findings.iter().any(|finding| finding.rule == "scope-not-declared"), "{report}");
+
+    let (reply, said) = call(kit, "older", ANA, "ask_as_the_endpoint travel-model").await;
+    assert_eq!(said, "Hello from the travel model.", "{}", reply.text);
+    let (reply, _) = call(kit, "older", ANA, "ask_as_the_endpoint guide-model").await;
+    tells(
+        &kit.explain(reply.request_id()),
+        &["REFUSED 403 POST /serving-endpoints/guide-model/invocations", "[NO] declared: needs "],
+    );
+    let (reply, said) = call(kit, "older", ANA, "who_is_the_user").await;
+    assert_eq!(said, ANA, "{}", reply.text);
+    let (reply, _) = call(kit, "older", ANA, "ask_as_the_user guide-model").await;
+    tells(
+        &reply.text,
+        &["PermissionDenied: Provided OAuth token does not have required scopes: model-serving"],
+    );
+    tells(
+        &kit.explain(reply.request_id()),
+        &[
+            "gave on_behalf_of_user: ana@example.com",
+            "REFUSED 403 POST /serving-endpoints/guide-model/invocations",
+            "as ana@example.com by on-behalf-of-user token (on_behalf_of_user)",
+            "[NO] api_scope: needs serving.serving-endpoints",
+            "fix: declare it when logging the model: UserAuthPolicy(api_scopes=[\"serving.serving-endpoints\"])",
+        ],
+    );
+}
+
+/// The SDK asks for another token when its own has ended, and nobody tells it to.
+async fn a_manual_service_principal_outlives_its_first_token(kit: &Kit, clock: &ManualClock) {
+    let (reply, first) = call(kit, "people-write", ANA, "who_is_the_robot 0").await;
+    assert_eq!(first["name"], ROBOT, "{}", reply.text);
+    tells(
+        &kit.explain(reply.request_id()),
+        &[
+            &format!("gave manual ROBOT_SECRET: {ROBOT}"),
+            &format!("as {ROBOT} by OAuth access token (manual)"),
+        ],
+    );
+    let (_, again) = call(kit, "people-write", ANA, "who_is_the_robot 0").await;
+    assert_eq!(again, first, "one token for its whole life");
+    clock.advance(SignedDuration::from_mins(61));
+    let (reply, _) = call(kit, "people-write", ANA, "who_is_the_robot 0").await;
+    tells(&reply.text, &["PermissionDenied: Invalid access token."]);
+    let (reply, later) = call(kit, "people-write", ANA, "who_is_the_robot 61").await;
+    assert_eq!((&later["name"], later["token"] == first["token"]), (&json!(ROBOT), false), "{}", reply.text);
 }
 
 /// HTTP 200, and then the error is inside the stream: top-level `error`, which makes clients raise.
