@@ -12,6 +12,7 @@ use crate::agents::{Logged, tells};
 mod agents_deploy;
 mod asleep;
 mod refusals;
+mod sql_credentials;
 mod sql_resources;
 
 const ENDPOINTS: &str = "/api/2.0/serving-endpoints";

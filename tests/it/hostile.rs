@@ -22,5 +22,5 @@ mod naughty_strings;
 mod secrets;
 mod stage;
 mod tokens;
-mod upstream;
+pub mod upstream;
 mod wire;
