@@ -15,6 +15,7 @@ mod connections;
 mod limits;
 mod older_python_agents;
 mod refusals;
+mod sql_credentials;
 mod sql_resources;
 mod without_python;
 

@@ -27,5 +27,5 @@ mod naughty_strings;
 mod secrets;
 mod stage;
 mod tokens;
-mod upstream;
+pub mod upstream;
 mod wire;

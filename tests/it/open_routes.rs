@@ -113,7 +113,8 @@ async fn a_token_without_a_scope_opens_what_every_token_opens_and_nothing_else()
                 continue;
             }
             assert_eq!(reply.status, 403, "{row:?} {method}: {}", reply.text);
-            let says = format!("Provided OAuth token does not have required scopes: {}", row.scope);
+            let (scope, id) = (row.scope, reply.request_id());
+            let says = format!("Provided OAuth token does not have required scopes: {scope} [ReqId: {id}]");
             assert_eq!(
                 (&reply.json()["error_code"], &reply.json()["message"]),
                 (&json!(403), &json!(says)),

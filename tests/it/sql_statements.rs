@@ -1,5 +1,10 @@
 //! The Statement Execution API and the warehouses behind it, as clients call them.
 
+mod function_tools;
+mod results;
+mod waiting;
+mod warehouses;
+
 use brickyard_testkit::Kit;
 use brickyard_types::SignedDuration;
 use serde_json::{Value, json};
@@ -66,12 +71,58 @@ async fn a_statement_answers_in_the_sdks_shape_with_and_without_a_slash() {
 
 #[tokio::test]
 async fn what_is_wrong_inside_a_statement_is_failed_with_status_200() {
-    let kit = Kit::builder(YAML).allow_refusals().start().await;
-    let answer =
-        run(&kit, "ana@example.com", json!({"statement": "SELECT * FROM main.default.nothing"})).await;
-    assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
-    assert_eq!(answer["status"]["error"]["error_code"], "BAD_REQUEST", "{answer}");
-    assert!(answer["status"]["sql_state"].is_string() && answer.get("manifest").is_none(), "{answer}");
+    let sql = "CREATE CATALOG main; CREATE SCHEMA main.s; CREATE TABLE main.s.t (a INT);
+               GRANT USE CATALOG, USE SCHEMA ON CATALOG main TO `ana@example.com`";
+    let kit = Kit::builder(YAML).sql(sql).start().await;
+    for (statement, message, sql_state) in [
+        (
+            "SELECT * FROM main.s.t",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have SELECT on Table 'main.s.t'. SQLSTATE: 42501",
+            "42501",
+        ),
+        (
+            "INSERT INTO main.s.t VALUES (1)",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have MODIFY on Table 'main.s.t'. SQLSTATE: 42501",
+            "42501",
+        ),
+        (
+            "CREATE TABLE main.s.u (a INT)",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have CREATE TABLE on Schema 'main.s'. SQLSTATE: 42501",
+            "42501",
+        ),
+        (
+            "CREATE CATALOG mine",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have CREATE CATALOG on the metastore. SQLSTATE: 42501",
+            "42501",
+        ),
+        (
+            "SELECT * FORM main.s.t",
+            "[PARSE_SYNTAX_ERROR] Syntax error at or near 'FORM'. SQLSTATE: 42601 (line 1, pos 9)",
+            "42601",
+        ),
+        (
+            "SELECT 1 +",
+            "[PARSE_SYNTAX_ERROR] Syntax error at or near end of input. SQLSTATE: 42601 (line 1, pos 10)",
+            "42601",
+        ),
+        (
+            "SELECT * FROM main.s.nothing",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table or view `main`.`s`.`nothing` cannot be found. Verify the spelling and correctness of the schema and catalog. SQLSTATE: 42P01",
+            "42P01",
+        ),
+    ] {
+        let mut answer = run(&kit, "ana@example.com", json!({"statement": statement})).await;
+        answer["statement_id"].take();
+        let error = json!({"error_code": "BAD_REQUEST", "message": message});
+        assert_eq!(
+            answer,
+            json!({
+                "statement_id": null,
+                "status": {"state": "FAILED", "error": error, "sql_state": sql_state},
+            }),
+            "{statement}: neither manifest nor result"
+        );
+    }
 }
 
 #[tokio::test]
@@ -137,6 +188,52 @@ async fn a_session_remembers_where_it_is_and_is_its_openers() {
     assert_eq!(kit.post(STATEMENTS, &ana, &gone).await.status, 404);
 }
 
+/// Which rows a name has depends on where the session is; where it may not go, it does not.
+#[tokio::test]
+async fn names_are_looked_up_where_the_sessions_last_use_said() {
+    let sql = "CREATE CATALOG main; CREATE SCHEMA main.s; CREATE TABLE main.s.t AS SELECT 'main' AS held;
+               CREATE CATALOG other; CREATE SCHEMA other.s; CREATE TABLE other.s.t AS SELECT 'other' AS held;
+               CREATE CATALOG closed; CREATE SCHEMA closed.s;
+               GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG main TO `ana@example.com`;
+               GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG other TO `ana@example.com`";
+    let kit = Kit::builder(YAML).sql(sql).start().await;
+    let ana = kit.token("ana@example.com");
+    let opened = kit.post("/api/2.0/sql/sessions", &ana, &json!({"warehouse_id": "w1"})).await;
+    let id = opened.json()["session_id"].as_str().expect("an id").to_owned();
+    let said = async |text: &str| {
+        let answer = run(&kit, "ana@example.com", json!({"statement": text, "session_id": id})).await;
+        match answer["status"]["state"].as_str() {
+            Some("SUCCEEDED") => answer["result"]["data_array"].to_string(),
+            _ => answer["status"]["error"]["message"].as_str().unwrap_or_default().to_owned(),
+        }
+    };
+    for (statement, answer) in [
+        ("USE main.s", "null"),
+        ("SELECT held FROM t", r#"[["main"]]"#),
+        ("USE CATALOG other", "null"),
+        ("SELECT current_catalog(), current_schema()", r#"[["other","default"]]"#),
+        ("USE SCHEMA s", "null"),
+        ("SELECT held FROM t", r#"[["other"]]"#),
+        ("SELECT held FROM main.s.t", r#"[["main"]]"#),
+        (
+            "USE CATALOG closed",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have USE CATALOG on Catalog 'closed'. SQLSTATE: 42501",
+        ),
+        (
+            "USE closed.s",
+            "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have USE CATALOG on Catalog 'closed'. SQLSTATE: 42501",
+        ),
+        ("SELECT held FROM t", r#"[["other"]]"#),
+    ] {
+        assert_eq!(said(statement).await, answer, "{statement}");
+    }
+    // Another statement of hers, outside the session, is where it always was.
+    let outside =
+        run(&kit, "ana@example.com", json!({"statement": "SELECT current_catalog(), current_schema()"}))
+            .await;
+    assert_eq!(outside["result"]["data_array"], json!([["main", "default"]]));
+}
+
 #[tokio::test]
 async fn a_temporary_view_and_a_variable_stay_in_their_session() {
     let kit = Kit::start(YAML).await;
@@ -160,60 +257,6 @@ async fn a_temporary_view_and_a_variable_stay_in_their_session() {
     let refused = run(&kit, "ana@example.com", json!({"statement": "CREATE TEMP VIEW v AS SELECT 1"})).await;
     let message = refused["status"]["error"]["message"].as_str().unwrap_or_default();
     assert!(message.contains("POST /api/2.0/sql/sessions"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_warehouse_is_made_listed_changed_stopped_and_woken_by_a_statement() {
-    let kit = Kit::start(YAML).await;
-    let (admin, ana, ben) =
-        (kit.token("admin@example.com"), kit.token("ana@example.com"), kit.token("ben@example.com"));
-    let warehouses = "/api/2.0/sql/warehouses";
-    assert_eq!(kit.post(warehouses, &ana, &json!({"name": "mine"})).await.status, 403);
-    let made = kit.post(warehouses, &admin, &json!({"name": "big", "cluster_size": "Large"})).await;
-    let path = format!("{warehouses}/{}", made.json()["id"].as_str().expect("an id"));
-    let twice = kit.post(warehouses, &admin, &json!({"name": "big"})).await;
-    assert_eq!(twice.json()["error_code"], "RESOURCE_ALREADY_EXISTS");
-    let shown = kit.get(&path, &admin).await.json();
-    assert_eq!(
-        (&shown["name"], &shown["cluster_size"], &shown["state"]),
-        (&json!("big"), &json!("Large"), &json!("RUNNING"))
-    );
-    assert_eq!(shown["creator_name"], "admin@example.com");
-    let names = async |token: &str| -> Vec<Value> {
-        let list = kit.get(warehouses, token).await.json();
-        list["warehouses"].as_array().expect("a list").iter().map(|one| one["name"].clone()).collect()
-    };
-    assert_eq!(names(&ana).await, [json!("Small")]);
-    assert!(names(&ben).await.is_empty());
-    assert_eq!(kit.get(&path, &ana).await.status, 403);
-    assert_eq!(kit.post(&format!("{path}/edit"), &admin, &json!({"name": "huge"})).await.status, 200);
-    assert_eq!(kit.get(&path, &admin).await.json()["cluster_size"], "Large");
-    assert_eq!(kit.post(&format!("{warehouses}/w1/stop"), &ana, &json!({})).await.status, 403);
-    assert_eq!(kit.post(&format!("{warehouses}/w1/stop"), &admin, &json!({})).await.status, 200);
-    assert_eq!(kit.get(&format!("{warehouses}/w1"), &ana).await.json()["state"], "STOPPED");
-    run(&kit, "ana@example.com", json!({"statement": "SELECT 1"})).await;
-    assert_eq!(kit.get(&format!("{warehouses}/w1"), &ana).await.json()["state"], "RUNNING");
-    assert_eq!(kit.delete(&path, &admin).await.status, 200);
-    assert_eq!(kit.get(&path, &admin).await.status, 404);
-    // What was made and what was given away is there after a restart.
-    let kit = kit.restart().await;
-    run(&kit, "ana@example.com", json!({"statement": "SELECT 1"})).await;
-}
-
-#[tokio::test]
-async fn the_permissions_of_a_warehouse_have_two_addresses() {
-    let kit = Kit::start(YAML).await;
-    let (admin, ben) = (kit.token("admin@example.com"), kit.token("ben@example.com"));
-    let list =
-        json!({"access_control_list": [{"user_name": "ben@example.com", "permission_level": "CAN_USE"}]});
-    let changed = kit.patch("/api/2.0/permissions/warehouses/w1", &admin, &list).await;
-    assert_eq!(changed.status, 200, "{}", changed.text);
-    let read = kit.get("/api/2.0/permissions/sql/warehouses/w1", &admin).await.json();
-    assert_eq!(read, changed.json());
-    assert!(read.to_string().contains("IS_OWNER"), "{read}");
-    let body = json!({"statement": "SELECT 1", "warehouse_id": "w1"});
-    assert_eq!(kit.post(STATEMENTS, &ben, &body).await.status, 200);
-    assert_eq!(kit.get("/api/2.0/permissions/sql/warehouses/w1/permissionLevels", &admin).await.status, 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Unity Catalog over REST: who sees what, who changes what, and in which words the others are refused.
 
 mod changes;
+mod functions;
 mod information_schema;
 mod new_tables;
 

@@ -48,10 +48,14 @@ def test_the_sdk_runs_a_statement_with_parameters(brickyard: Brickyard, warehous
 def test_the_sdk_polls_and_cancels_its_own_statements_only(brickyard: Brickyard, warehouse: str):
     statements = brickyard.client(ADMIN).statement_execution
     started = statements.execute_statement("SELECT 1", warehouse, wait_timeout="0s")
-    assert statements.get_statement(started.statement_id).status.state is not None
+    while (now := statements.get_statement(started.statement_id)).status.state != StatementState.SUCCEEDED:
+        assert now.status.state in (StatementState.PENDING, StatementState.RUNNING), now.status
+    assert now.result.data_array == [["1"]]
     with pytest.raises(NotFound):
         brickyard.client(BEN).statement_execution.get_statement(started.statement_id)
-    statements.cancel_execution(started.statement_id)
+    endless = statements.execute_statement("SELECT sum(id % 7) FROM range(1000000000000)", warehouse, wait_timeout="0s")
+    statements.cancel_execution(endless.statement_id)
+    assert statements.get_statement(endless.statement_id).status.state == StatementState.CANCELED
 
 
 def test_the_sdk_gets_links(brickyard: Brickyard, warehouse: str):
@@ -82,6 +86,16 @@ def test_the_connector_reads_rows_of_every_kind(brickyard: Brickyard, warehouse:
         [row] = cursor.fetchall()
         assert tuple(row) == (1, "a", Decimal("1.50"), True, None)
         assert [column[0] for column in cursor.description] == ["i", "s", "d", "b", "n"]
+
+
+def test_the_connector_reads_a_long_result_piece_by_piece(brickyard: Brickyard, warehouse: str):
+    seen = []
+    with connection(brickyard, warehouse) as connected, connected.cursor() as cursor:
+        cursor.execute("SELECT id FROM range(250000)")  # three chunks of links
+        while rows := cursor.fetchmany(60_000):
+            assert len(rows) <= 60_000
+            seen.extend(row[0] for row in rows)
+    assert sorted(seen) == list(range(250_000))
 
 
 def test_the_connector_tells_what_is_wrong_with_a_statement(brickyard: Brickyard, warehouse: str):

@@ -1,6 +1,8 @@
 """Unity Catalog as the official clients see it: the SDK's own types, pages and errors; and unitycatalog-ai where it is
 installed."""
 
+import datetime
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -162,3 +164,83 @@ def test_a_toolkit_is_made_from_a_function(brickyard: Brickyard, catalog: str) -
     assert set(described[add.replace(".", "__")]) == {"a", "b"}
     assert described[one.replace(".", "__")] == {}
     assert len(toolkit.UCFunctionToolkit(function_names=[f"{catalog}.s.*"], client=client).tools) == 2
+
+
+FUNCTIONS = """
+CREATE FUNCTION {s}.reversed(word STRING) RETURNS STRING LANGUAGE PYTHON AS $$ return word[::-1] $$;
+CREATE FUNCTION {s}.fails(x BIGINT) RETURNS BIGINT LANGUAGE PYTHON AS $$ raise ValueError("not today") $$;
+CREATE FUNCTION {s}.up_to(most BIGINT) RETURNS TABLE (n BIGINT, word STRING)
+    RETURN SELECT * FROM VALUES (1, 'one'), (2, 'two'), (3, 'three') AS v(n, word) WHERE n <= most ORDER BY n;
+CREATE FUNCTION {s}.largest(xs ARRAY<BIGINT>) RETURNS BIGINT RETURN array_max(xs);
+CREATE FUNCTION {s}.in_hex(b BINARY) RETURNS STRING RETURN hex(b);
+CREATE FUNCTION {s}.day_after(d DATE) RETURNS DATE RETURN date_add(d, 1);
+CREATE FUNCTION {s}.later(d TIMESTAMP, i INTERVAL DAY TO SECOND) RETURNS TIMESTAMP RETURN d + i;
+CREATE FUNCTION {s}.greet(name STRING COMMENT 'whom', greeting STRING DEFAULT 'Hello', mark STRING DEFAULT '!')
+    RETURNS STRING COMMENT 'greets' RETURN concat(greeting, ' ', name, mark)
+"""
+
+
+@pytest.fixture
+def tools(brickyard: Brickyard, catalog: str, fresh: str) -> Iterator[object]:
+    """Ana's client of unitycatalog-ai, which runs functions on a warehouse that she may use."""
+    databricks = pytest.importorskip("unitycatalog.ai.core.databricks")
+    from databricks.sdk.service.sql import WarehouseAccessControlRequest, WarehousePermissionLevel
+
+    admin = brickyard.client(ADMIN)
+    warehouse = admin.warehouses.create(name=fresh, cluster_size="2X-Small").result().id
+    give = WarehouseAccessControlRequest(user_name=ANA, permission_level=WarehousePermissionLevel.CAN_USE)
+    admin.warehouses.update_permissions(warehouse, access_control_list=[give])
+    for statement in FUNCTIONS.format(s=f"{catalog}.s").split(";\n"):
+        made = admin.statement_execution.execute_statement(statement, warehouse)
+        assert made.status.state.value == "SUCCEEDED", made.status
+    make_function(brickyard, catalog, "add", "a", "b")
+    make_function(brickyard, catalog, "one")
+    grant(brickyard, "schema", f"{catalog}.s", ANA, uc.Privilege.EXECUTE)
+    yield databricks.DatabricksFunctionClient(client=brickyard.client(ANA), warehouse_id=warehouse)
+    admin.warehouses.delete(warehouse)
+
+
+# The client warns of functions and parameters without a comment.
+undescribed = pytest.mark.filterwarnings("ignore:The .* not have :UserWarning")
+
+
+@undescribed
+def test_a_tool_runs_its_function_on_a_warehouse(catalog: str, tools):
+    day, moment = datetime.date(2024, 2, 28), datetime.datetime(2024, 2, 28, 17, 30)
+    for name, arguments, value in [
+        ("add", {"a": 1, "b": 2}, "3"),
+        ("one", {}, "1"),
+        ("reversed", {"word": "drawer"}, "reward"),
+        ("up_to", {"most": 2}, "n,word\n1,one\n2,two\n"),
+        ("largest", {"xs": [1, 5, 3]}, "5"),
+        ("in_hex", {"b": b"\x00\xff"}, "00FF"),
+        ("day_after", {"d": day}, "2024-02-29"),
+        ("later", {"d": moment, "i": datetime.timedelta(days=1, hours=2)}, "2024-02-29T19:30:00.000Z"),
+        ("greet", {"name": "Ana"}, "Hello Ana!"),
+        ("greet", {"name": "Ana", "mark": "?"}, "Hello Ana?"),
+    ]:
+        ran = tools.execute_function(f"{catalog}.s.{name}", arguments)
+        assert (ran.error, ran.value, ran.truncated) == (None, value, False), name
+
+
+@undescribed
+def test_a_tool_tells_its_model_why_there_is_no_answer(brickyard: Brickyard, catalog: str, tools):
+    ran = tools.execute_function(f"{catalog}.s.fails", {"x": 1})
+    assert "BAD_REQUEST" in ran.error and "ValueError: not today" in ran.error, ran.error
+    # She sees it, and may not execute it: its owner took the right back after the tool was made.
+    add = f"{catalog}.s.add"
+    grant(brickyard, "catalog", catalog, ANA, uc.Privilege.BROWSE)
+    change = uc.PermissionsChange(principal=ANA, remove=[uc.Privilege.EXECUTE])
+    brickyard.client(ADMIN).grants.update("schema", f"{catalog}.s", changes=[change])
+    ran = tools.execute_function(add, {"a": 1, "b": 2})
+    assert f"User does not have EXECUTE on Routine or Model '{add}'" in ran.error, ran.error
+
+
+@undescribed
+def test_a_toolkit_calls_its_tools_on_a_warehouse(catalog: str, tools):
+    toolkit = pytest.importorskip("unitycatalog.ai.openai.toolkit")
+    made = toolkit.UCFunctionToolkit(function_names=[f"{catalog}.s.*"], client=tools)
+    described = {tool["function"]["name"]: tool["function"]["parameters"] for tool in made.tools}
+    greet = described[f"{catalog}__s__greet"]["properties"]
+    assert greet["name"]["description"] == "whom" and "Hello" in json.dumps(greet["greeting"]), greet
+    assert tools.execute_function(f"{catalog}.s.greet", {"name": "Ben"}).value == "Hello Ben!"

@@ -36,6 +36,7 @@ mod inferred;
 mod information_schema;
 mod inline;
 mod lost_order;
+mod named_arguments;
 pub mod outside;
 mod planner;
 mod policy_errors;

@@ -224,11 +224,9 @@ impl Called {
         let required = function.parameters.iter().take_while(|parameter| parameter.default.is_none()).count();
         let arity =
             |count: usize| if count == 0 { TypeSignature::Nullary } else { TypeSignature::Any(count) };
-        let names: Vec<String> =
-            function.parameters.iter().map(|parameter| parameter.name.to_lowercase()).collect();
+        // Arguments by name are in their places by now: see `named_arguments.rs`.
         let signature = if required == all {
-            let plain = Signature::new(arity(all), Volatility::Volatile);
-            plain.clone().with_parameter_names(names).unwrap_or(plain)
+            Signature::new(arity(all), Volatility::Volatile)
         } else {
             Signature::one_of((required..=all).map(arity).collect(), Volatility::Volatile)
         };

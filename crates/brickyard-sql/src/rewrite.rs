@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::error::SqlError;
 use crate::from::is_generator;
 use crate::session::Parameter;
-use crate::spark::{calls, literals, tuples};
+use crate::spark::{calls, intervals, literals, tuples};
 
 /// The relation that stands for the n-th table function of a query.
 pub(crate) const TABLE_FUNCTION: &str = "__table_function_";
@@ -353,6 +353,11 @@ fn typed(parameter: &Parameter) -> Result<Expr, SqlError> {
         Some(text) => Value::SingleQuotedString(text.clone()),
         None => Value::Null,
     };
+    if let Some(text) = &parameter.value
+        && let Some(interval) = intervals::of_text(text, &parameter.data_type)
+    {
+        return Ok(interval);
+    }
     let literal = Expr::Value(value.into());
     if parameter.data_type == brickyard_types::SqlType::String && parameter.value.is_some() {
         return Ok(literal);

@@ -36,9 +36,13 @@ impl Reply {
         self.header("x-request-id")
     }
 
-    /// `error_code` and `message` of an error envelope, in one line for snapshots.
+    /// `error_code` and `message` of an error envelope, in one line for snapshots: without the id of this request, which
+    /// some messages end with.
     pub fn refusal(&self) -> String {
         let json = self.json();
-        format!("{} {} {}", self.status, json["error_code"], json["message"].as_str().unwrap_or(&self.text))
+        let message = json["message"].as_str().unwrap_or(&self.text);
+        let id = format!(" [ReqId: {}]", self.request_id());
+        let message = message.strip_suffix(id.as_str()).unwrap_or(message);
+        format!("{} {} {message}", self.status, json["error_code"])
     }
 }

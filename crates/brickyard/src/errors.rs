@@ -81,6 +81,8 @@ struct Parts {
     details: Vec<Value>,
     headers: HeaderMap,
     explain: bool,
+    /// The message ends with the request's id, once there is one.
+    ends_with_id: bool,
 }
 
 impl fmt::Display for ApiError {
@@ -134,6 +136,7 @@ impl ApiError {
             details: Vec::new(),
             headers: HeaderMap::new(),
             explain: false,
+            ends_with_id: false,
         }))
     }
 
@@ -230,20 +233,20 @@ impl ApiError {
         Self::gateway(StatusCode::FORBIDDEN, "Invalid access token.")
     }
 
-    /// A good OAuth token without the scope that the API needs.
+    /// A good OAuth token without the scope that the API needs. On the wire, ` [ReqId: <id>]` follows.
     pub fn missing_oauth_scope(scope: &str) -> Self {
-        Self::gateway(
-            StatusCode::FORBIDDEN,
-            format!("Provided OAuth token does not have required scopes: {scope}"),
-        )
+        Self::missing_scope(format!("Provided OAuth token does not have required scopes: {scope}"))
     }
 
-    /// A good personal access token without the scope that the API needs.
+    /// A good personal access token without the scope that the API needs. On the wire, ` [ReqId: <id>]` follows.
     pub fn missing_pat_scope(scope: &str) -> Self {
-        Self::gateway(
-            StatusCode::FORBIDDEN,
-            format!("Provided access token does not have required scopes: {scope}"),
-        )
+        Self::missing_scope(format!("Provided access token does not have required scopes: {scope}"))
+    }
+
+    fn missing_scope(message: String) -> Self {
+        let mut this = Self::gateway(StatusCode::FORBIDDEN, message);
+        this.0.ends_with_id = true;
+        this
     }
 
     /// The refusal of model serving's ingress.
@@ -430,6 +433,8 @@ struct Envelope<'a> {
 impl ApiError {
     fn render(&self, id: Option<RequestId>) -> Vec<u8> {
         let Parts { status, code, shape, message, details, .. } = &*self.0;
+        let with_id = id.filter(|_| self.0.ends_with_id).map(|id| format!("{message} [ReqId: {id}]"));
+        let message = with_id.as_deref().unwrap_or(message);
         let body = match shape {
             Shape::Text => return message.as_bytes().to_vec(),
             Shape::OAuth(error) => serde_json::to_vec(&json!({"error": error, "error_description": message})),

@@ -15,6 +15,7 @@ pub mod health;
 pub mod invocations;
 pub mod not_emulated;
 pub mod oidc;
+mod paging;
 pub mod permissions;
 pub mod registered_models;
 pub mod scim;

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS orders (id INT);
 CREATE TABLE IF NOT EXISTS refunds (id INT);
 CREATE TABLE IF NOT EXISTS salaries (id INT);
 CREATE OR REPLACE FUNCTION twice(x INT) RETURNS INT RETURN x * 2;
+CREATE OR REPLACE FUNCTION hidden(x INT) RETURNS INT RETURN x;
 GRANT USE CATALOG ON CATALOG main TO `carol@example.com`;
 GRANT USE SCHEMA ON SCHEMA main.sales TO `carol@example.com`;
 GRANT SELECT ON TABLE orders TO `carol@example.com`;
@@ -74,7 +75,7 @@ async fn a_creator_who_may_not_read_a_declared_table_is_told_so_with_all_else_th
     let wanted = json!({
         "sql_warehouse": [{"name": "closed"}, {"name": "nowhere"}],
         "table": [{"name": "main.sales.salaries"}, {"name": "main.sales.nothing"}, {"name": "orders"}],
-        "function": [{"name": "main.sales.thrice"}],
+        "function": [{"name": "main.sales.thrice"}, {"name": "main.sales.hidden"}],
     });
     let refused = create(&kit, CAROL, "greedy", vec![declaring("greedy", wanted)]).await.refusal();
     for part in [
@@ -82,6 +83,7 @@ async fn a_creator_who_may_not_read_a_declared_table_is_told_so_with_all_else_th
         "table main.sales.nothing: Table 'main.sales.nothing' does not exist.",
         "table orders: Table 'orders' does not exist.",
         "function main.sales.thrice: Function 'main.sales.thrice' does not exist.",
+        "function main.sales.hidden: User does not have EXECUTE on Routine or Model 'main.sales.hidden'.",
         "sql_warehouse nowhere: SQL warehouse 'nowhere' does not exist.",
         "sql_warehouse closed: ",
     ] {

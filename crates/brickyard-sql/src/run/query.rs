@@ -151,6 +151,17 @@ impl Run<'_> {
                 let path = crate::run::qualify(ObjectKind::Function, parts, scope.current).ok()?;
                 self.sql.catalog.unity().find(ObjectKind::Function, &path).cloned()
             };
+            // A built-in function hides one of that name, as it does when the planner looks for it.
+            let of_catalog = |parts: Vec<String>| {
+                let built_in = matches!(parts.as_slice(), [one] if self.is_built_in(&functions, one));
+                if built_in { None } else { find_function(parts) }
+            };
+            match &mut tree {
+                Tree::Query(query) => self.arguments_in_places(scope, &mut **query, &of_catalog)?,
+                Tree::Expression(expression, _) => {
+                    self.arguments_in_places(scope, &mut **expression, &of_catalog)?;
+                }
+            }
             loop {
                 let round = Round {
                     state: &self.sql.known,
@@ -223,6 +234,15 @@ impl Run<'_> {
                 }
             }
         })
+    }
+
+    fn is_built_in(&self, functions: &StatementFunctions<'_>, name: &str) -> bool {
+        let known = &self.sql.known;
+        functions.get(name).is_some()
+            || known.scalar_functions().contains_key(name)
+            || known.higher_order_functions().contains_key(name)
+            || known.aggregate_functions().contains_key(name)
+            || known.window_functions().contains_key(name)
     }
 
     async fn load_table(&self, scope: Scope<'_>, parts: &[String]) -> Result<Arc<dyn TableSource>, SqlError> {

@@ -57,7 +57,7 @@ impl Run<'_> {
         };
         let mut info = info;
         if extended {
-            info.push(("Properties".to_owned(), options(&object.properties)));
+            info.push(("Properties".to_owned(), properties(&object.properties)));
         }
         let names = match object.kind {
             ObjectKind::Schema => ["database_description_item", "database_description_value"],
@@ -235,6 +235,12 @@ pub(super) fn arguments(arguments: &[PolicyArgument]) -> String {
         PolicyArgument::Constant(text) => text.clone(),
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Of what holds tables. (Those of a table are written as options are.)
+fn properties(properties: &std::collections::BTreeMap<String, String>) -> String {
+    let shown: Vec<_> = properties.iter().map(|(key, value)| format!("({key},{value})")).collect();
+    format!("({})", shown.join(", "))
 }
 
 fn options(options: &std::collections::BTreeMap<String, String>) -> String {

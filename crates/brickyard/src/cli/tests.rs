@@ -155,6 +155,35 @@ fn check_says_what_it_read_or_all_that_is_wrong() {
     assert!(code == 64 && err.contains(refused), "{code} {err}");
 }
 
+/// The files of SQL beside a configuration are read before anything runs; what fails when it runs ends the start.
+#[test]
+fn serve_ends_with_file_line_and_statement_where_sql_of_the_configuration_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("brickyard.yaml"), "workspace: {admins: [a@x]}\n").expect("written");
+    std::fs::write(folder.path().join("10-good.sql"), "CREATE CATALOG main;\n").expect("written");
+    let shown = folder.path().display().to_string();
+    let serve = ["serve", "--config", &shown, "--ephemeral", "--listen", "127.0.0.1:0"];
+    for (sql, code, says) in [
+        (
+            "SELECT 1;\n\nDROP TABLE main.x.y;\nSELECT 2;\n",
+            1,
+            "20-bad.sql:3 (DROP TABLE main.x.y): [SCHEMA_NOT_FOUND]",
+        ),
+        ("-- one\n  SELECT 1 / 0;", 1, "20-bad.sql:2 (SELECT 1 / 0): [DIVIDE_BY_ZERO]"),
+        (
+            "GRANT SELECT ON CATALOG main TO `nobody@x`;",
+            1,
+            "20-bad.sql:1 (GRANT SELECT ON CATALOG main TO): [PRINCIPAL_DOES_NOT_EXIST]",
+        ),
+        ("SELECT 1;\nSELEC 2;", 64, "20-bad.sql:2"),
+    ] {
+        std::fs::write(folder.path().join("20-bad.sql"), sql).expect("written");
+        let (ended, _, err) = brickyard(&serve, &[]);
+        assert_eq!(ended, code, "{sql}: {err}");
+        assert!(err.contains(&format!("{}/{says}", folder.path().display())), "{sql}: {err}");
+    }
+}
+
 #[test]
 fn a_token_is_all_that_token_prints() {
     let server = Played::new(&[(

@@ -1,6 +1,6 @@
 //! `/api/2.1/unity-catalog`: catalogs, schemas, tables, functions, connections and grants over REST.
 //!
-//! Shapes: databricks-sdk `service/catalog.py` (0.94 and 0.156). Tables and views are made by SQL and read here.
+//! Shapes: databricks-sdk `service/catalog.py` (0.94 and 0.156). Managed tables are made here or by SQL, views by SQL alone.
 //!
 //! Rules kept here:
 //!
@@ -9,7 +9,7 @@
 //! - **What Databricks would act on and brickyard does not is refused by the name of the field.**
 //! - **No answer shows a secret of a connection** (`unity_catalog/connections.rs`).
 //!
-//! Dropping a table here removes it from the catalog; its folder is left to whoever owns the files.
+//! A managed table that is dropped here takes its folder along, as one that `DROP TABLE` drops does.
 
 mod catalogs;
 mod change;

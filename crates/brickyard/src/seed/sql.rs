@@ -1,6 +1,6 @@
 //! The configuration's files of SQL, run as the metastore admin. See [`ran`](super::ran) for which of them run.
 
-use brickyard_sql::{Session, Speaker};
+use brickyard_sql::{Session, Speaker, SqlError};
 use brickyard_types::Principal;
 use futures_util::TryStreamExt;
 
@@ -45,7 +45,8 @@ impl Workspace {
             let mut traces = Vec::new();
             let ran = self.sql.run_parsed(&session, one.statement.clone(), &[], &mut traces).await;
             let mut rows = ran.map_err(|error| refused(error.message()))?.rows;
-            while rows.try_next().await.map_err(|error| refused(error.to_string()))?.is_some() {}
+            let failed = |error| refused(SqlError::from(error).message());
+            while rows.try_next().await.map_err(failed)?.is_some() {}
         }
         tracing::info!(file = %file.path.display(), statements = file.statements.len(), "seeded");
         Ok(())

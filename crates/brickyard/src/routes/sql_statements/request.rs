@@ -31,6 +31,13 @@ pub(super) struct Execute {
     wait_timeout: Option<String>,
     on_wait_timeout: Option<String>,
     session_id: Option<String>,
+    query_tags: Option<Vec<Tag>>,
+}
+
+/// A tag is for finding the statement in the query history, which is not emulated. It changes no result, so it is taken.
+#[derive(Deserialize)]
+struct Tag {
+    key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +87,9 @@ pub(super) fn understand(body: Execute) -> Result<Asked, ApiError> {
         body.format.as_deref().unwrap_or("JSON_ARRAY"),
         body.result_compression.as_deref(),
     )?;
+    if body.query_tags.iter().flatten().any(|tag| tag.key.as_ref().is_none_or(String::is_empty)) {
+        return Err(ApiError::invalid_parameter("Each of query_tags has a key"));
+    }
     let row_limit = limit("row_limit", body.row_limit)?;
     let byte_limit = limit("byte_limit", body.byte_limit)?;
     let parameters = body.parameters.unwrap_or_default();
@@ -179,7 +189,8 @@ mod tests {
     #[test]
     fn what_is_not_said_is_as_documented() {
         let asked =
-            asked(r#"{"statement": "SELECT 1", "warehouse_id": "w", "catalog": null}"#).expect("a request");
+            asked(r#"{"statement": "SELECT 1", "warehouse_id": "w", "catalog": null, "query_tags": [{"key": "only"}]}"#)
+                .expect("a request");
         assert_eq!(asked.wait, Duration::from_secs(10));
         assert_eq!(asked.wanted.format, Format::JsonArray);
         assert!(asked.wanted.inline && !asked.cancel_then && asked.parameters.is_empty());
@@ -225,6 +236,11 @@ mod tests {
             (r#""result_compression": "ZIP""#, 400, "result_compression"),
             (r#""row_limit": 0"#, 400, "row_limit"),
             (r#""byte_limit": -1"#, 400, "byte_limit"),
+            (
+                r#""query_tags": [{"key": "team", "value": "a"}, {"value": "b"}]"#,
+                400,
+                "Each of query_tags has a key",
+            ),
             (r#""parameters": [{"value": "x"}]"#, 400, "Each parameter has a name"),
             (r#""parameters": [{"name": "a", "value": [1]}]"#, 400, "The value of parameter a"),
             (r#""parameters": [{"name": "a", "type": "blob"}]"#, 400, "'blob' is not a type"),

@@ -1,18 +1,14 @@
-//! Lists in pages.
+//! What the family's routes are asked in a query, and how long their pages are.
 //!
-//! Both SDKs ask with `max_results=0`, which means the server's page size; without it everything comes at once. A page
-//! token says after which name the next page begins, so what is made or dropped between two pages moves nothing else.
+//! Both SDKs ask with `max_results=0`, which means the server's page size; without it everything comes at once.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 
 use crate::errors::ApiError;
-
-/// The server's page size, and the longest page.
-const PAGE: usize = 100;
+use crate::routes::paging::LONGEST;
+pub(super) use crate::routes::paging::Page;
 
 /// Everything that the family's routes are asked in a query. What nobody knows is ignored, as Databricks does;
 /// `include_browse` is: what is seen through `BROWSE` is always shown.
@@ -49,62 +45,16 @@ pub(super) fn needed<'a>(name: &str, value: Option<&'a String>) -> Result<&'a st
     }
 }
 
-/// One page of a list that is ordered by its keys.
-pub(super) struct Page {
-    size: usize,
-    after: Option<String>,
-}
-
 impl Page {
     /// As long as `max_results` says.
     pub(super) fn by_max_results(asked: &Asked) -> Result<Self, ApiError> {
-        Self::of("max_results", asked.max_results, asked.max_results.map_or(usize::MAX, |_| PAGE), asked)
+        let unsaid = usize::MAX;
+        Self::of("max_results", asked.max_results, unsaid, asked.page_token.as_deref())
     }
 
     /// As long as `page_size` says; the routes that have it always come in pages.
     pub(super) fn by_page_size(asked: &Asked) -> Result<Self, ApiError> {
-        Self::of("page_size", asked.page_size, PAGE, asked)
-    }
-
-    fn of(name: &str, wanted: Option<i64>, most: usize, asked: &Asked) -> Result<Self, ApiError> {
-        let size = match usize::try_from(wanted.unwrap_or(0)) {
-            Ok(0) => most,
-            Ok(size) => size.min(most),
-            Err(_) => return Err(ApiError::invalid_parameter(format!("{name} is less than 0"))),
-        };
-        let after = match asked.page_token.as_deref() {
-            None | Some("") => None,
-            Some(token) => {
-                let decoded = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                Some(decoded.ok_or_else(|| {
-                    ApiError::invalid_parameter(
-                        "page_token is not a token of this list: start again without one",
-                    )
-                })?)
-            }
-        };
-        Ok(Self { size, after })
-    }
-
-    /// This page of the list, and the token of the next. `shown` is asked only about what may come onto the page.
-    pub(super) fn cut<T>(
-        &self,
-        list: impl IntoIterator<Item = (String, T)>,
-        shown: impl Fn(&T) -> bool,
-    ) -> (Vec<T>, Option<String>) {
-        let mut page = Vec::new();
-        let mut last = None;
-        for (key, item) in list {
-            if self.after.as_ref().is_some_and(|after| key <= *after) || !shown(&item) {
-                continue;
-            }
-            if page.len() == self.size {
-                return (page, last.map(|last: String| BASE64.encode(last)));
-            }
-            page.push(item);
-            last = Some(key);
-        }
-        (page, None)
+        Self::of("page_size", asked.page_size, LONGEST, asked.page_token.as_deref())
     }
 }
 
