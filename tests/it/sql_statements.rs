@@ -301,3 +301,28 @@ async fn a_table_that_is_dropped_over_rest_leaves_no_files() {
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(folders(), 0);
 }
+
+#[tokio::test]
+async fn what_is_explained_of_a_statement_says_which_policies_applied() {
+    let kit = Kit::builder(YAML)
+        .sql(
+            "CREATE CATALOG c; CREATE SCHEMA c.s; CREATE TABLE c.s.t (id INT, email STRING); INSERT INTO c.s.t VALUES (1, 'a');
+             CREATE FUNCTION c.s.seen(id INT) RETURNS BOOLEAN RETURN id < 5;
+             CREATE FUNCTION c.s.hidden(email STRING) RETURNS STRING RETURN 'redacted';
+             ALTER TABLE c.s.t SET ROW FILTER c.s.seen ON (id); ALTER TABLE c.s.t ALTER COLUMN email SET MASK c.s.hidden;
+             GRANT USE CATALOG, USE SCHEMA, SELECT ON CATALOG c TO `ana@example.com`",
+        )
+        .start()
+        .await;
+    let body = json!({"statement": "SELECT * FROM c.s.t", "warehouse_id": "w1"});
+    let reply = kit.post(STATEMENTS, &kit.token("ana@example.com"), &body).await;
+    assert_eq!(reply.json()["result"]["data_array"], json!([["1", "redacted"]]), "{}", reply.text);
+    let explained = kit.explain(reply.request_id());
+    for line in [
+        "[ok] privilege: needs SELECT on Table 'c.s.t', has SELECT on Catalog 'c'",
+        "[ok] row_filter: needs row filter on Table 'c.s.t', has applied c.s.seen",
+        "[ok] column_mask: needs mask on column email of Table 'c.s.t', has applied c.s.hidden",
+    ] {
+        assert!(explained.lines().any(|one| one.trim() == line), "{line}:\n{explained}");
+    }
+}

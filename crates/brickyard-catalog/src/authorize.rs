@@ -117,6 +117,18 @@ impl Catalog {
         Who::principal(&directory, principal).sees(&self.unity(), object)
     }
 
+    /// True if somebody knows of an object through `BROWSE` alone: it is listed for who asks for such objects.
+    pub fn only_browses(&self, principal: &Principal, object: &ObjectRef) -> bool {
+        let directory = self.identity().directory();
+        Who::principal(&directory, principal).only_browses(&self.unity(), object)
+    }
+
+    /// True if the text of a view or function is shown to somebody: to who may read or execute it, or manages it.
+    pub fn reads_definition(&self, principal: &Principal, object: &ObjectRef) -> bool {
+        let directory = self.identity().directory();
+        Who::principal(&directory, principal).reads_definition(&self.unity(), object)
+    }
+
     fn walk<A: Action>(
         &self,
         who: &Who<'_>,

@@ -8,7 +8,8 @@
 //!
 //! - **Privileges inherit downwards**: `SELECT` on a schema is `SELECT` on each of its tables, also of later ones.
 //! - **An owner holds every privilege on the object itself, and manages what is inside**; reading what is inside takes a
-//!   grant. `MANAGE` manages and reads nothing. `BROWSE` sees and reads nothing.
+//!   grant. `MANAGE` manages and reads nothing. `BROWSE` sees and reads nothing; `APPLY TAG`
+//!   tags.
 //! - **A metastore admin manages everything and reads nothing by that.** The workspace's admins are the metastore's.
 //! - **Names are case-insensitive**, rights hang on ids: a new table of an old name starts without the old one's grants.
 //! - **Definers**: a view reads its tables with its owner's rights, a function likewise ([`Asker::Definer`]).
@@ -28,8 +29,8 @@ mod state;
 mod write;
 
 pub use actions::{
-    CreateObject, ExecuteFunction, ManageObject, ModifyTable, ReadGrants, SeeObject, SelectTable, Target,
-    UseConnection, UseParents,
+    CreateObject, ExecuteFunction, ManageObject, ModifyTable, ReadGrants, SeeObject, SelectTable, TagObject,
+    Target, UseConnection, UseParents,
 };
 pub(crate) use decide::Who;
 pub use decide::{HeldPrivilege, PrivilegeSource, Requirement};
@@ -44,4 +45,4 @@ pub use object::{
 };
 pub use privilege::{PrivilegeSet, UnityPrivilege, UnknownPrivilege};
 pub use state::{Unity, UnityChange};
-pub use write::{Alteration, NewObject, UnityError};
+pub use write::{Alteration, NewObject, TagChange, UnityError};

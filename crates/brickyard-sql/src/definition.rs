@@ -15,13 +15,14 @@ mod table;
 mod tags;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use table::no_rows_of;
 
 use brickyard_catalog::unity::{
-    self, CreateObject, ManageObject, Object, ObjectKind, ObjectPath, ObjectRef, TableKind, Target,
-    UnityError,
+    self, CreateObject, ManageObject, Object, ObjectKind, ObjectPath, ObjectRef, TableKind, TagChange,
+    Target, UnityError,
 };
 use brickyard_catalog::{Permit, family};
 
@@ -159,6 +160,17 @@ impl Run<'_> {
     ) -> Result<Rows, SqlError> {
         let wanted = object_kind(kind);
         let object = self.object(wanted, name)?;
+        let action = match action {
+            Alteration::SetTags { column, tags } => {
+                return self.tag(kind, &object, TagChange { column, set: tags, unset: Vec::new() }).await;
+            }
+            Alteration::UnsetTags { column, names } => {
+                return self
+                    .tag(kind, &object, TagChange { column, set: BTreeMap::new(), unset: names })
+                    .await;
+            }
+            action => action,
+        };
         let permit = self.may_manage(&object)?;
         // `ALTER TABLE v OWNER TO` is how Databricks lets views be altered, too; what only tables have is refused below.
         if kind == Kind::View {
@@ -184,26 +196,6 @@ impl Run<'_> {
             Alteration::RenameTo(to) => unity::Alteration::Rename(self.renamed(&object, &to)?),
             Alteration::SetOptions(options) => {
                 let detail = self.connection_with(&object, options)?;
-                unity::Alteration::Detail(detail)
-            }
-            Alteration::SetTags { column: None, tags } => {
-                tags::fit(&object.tags, &tags)?;
-                unity::Alteration::SetTags(tags)
-            }
-            Alteration::UnsetTags { column: None, names } => unity::Alteration::UnsetTags(names),
-            Alteration::SetTags { column: Some(column), tags } => {
-                let detail = tags::of_column(&object, &column, |kept| {
-                    tags::fit(kept, &tags)?;
-                    kept.extend(tags.clone());
-                    Ok(())
-                })?;
-                unity::Alteration::Detail(detail)
-            }
-            Alteration::UnsetTags { column: Some(column), names } => {
-                let detail = tags::of_column(&object, &column, |kept| {
-                    kept.retain(|name, _| !names.contains(name));
-                    Ok(())
-                })?;
                 unity::Alteration::Detail(detail)
             }
             Alteration::Refused(what) => return Err(SqlError::unsupported(what)),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use brickyard_catalog::unity::ObjectKind;
-use brickyard_testkit::Reply;
+use brickyard_testkit::{Kit, Reply};
 use serde_json::json;
 
-use super::{ADMIN, ANA, BEN, CAROL, UC, grant, shown, shown_error, workspace};
+use super::{ADMIN, ANA, BEN, CAROL, UC, YAML, grant, shown, shown_error, workspace};
 
 #[tokio::test]
 async fn grants_are_read_by_whoever_manages_and_ones_own_by_whoever_sees() {
@@ -199,4 +199,116 @@ async fn an_object_keeps_its_grants_when_its_name_or_owner_changes() {
     let assignment = kit.get(&format!("{UC}/current-metastore-assignment"), &ana).await.json();
     assert_eq!(summary["metastore_id"], assignment["metastore_id"]);
     assert_eq!(assignment["workspace_id"], 42);
+}
+
+#[tokio::test]
+async fn comments_and_properties_are_read_back_of_each_kind() {
+    let kit = workspace().await;
+    let admin = kit.token(ADMIN);
+    let body = json!({"name": "crm", "connection_type": "HTTP", "options": {"host": "http://localhost"}});
+    let made = kit.post(&format!("{UC}/connections"), &admin, &body).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    for (path, properties) in [
+        ("catalogs/main", json!({"a": "1", "b.c": "2"})),
+        ("schemas/main.s", json!({"a": "1", "b.c": "2"})),
+        ("tables/main.s.t", json!({"a": "1", "b.c": "2"})),
+        ("functions/main.s.f", json!(null)),
+        ("connections/crm", json!({"a": "1", "b.c": "2"})),
+    ] {
+        let path = format!("{UC}/{path}");
+        let mut change = json!({"comment": "what it's for"});
+        if !properties.is_null() {
+            change["properties"] = properties.clone();
+        }
+        let changed = kit.patch(&path, &admin, &change).await;
+        assert_eq!(changed.status, 200, "{path}: {}", changed.text);
+        for shown in [changed.json(), kit.get(&path, &admin).await.json()] {
+            assert_eq!(shown["comment"], "what it's for", "{path}");
+            assert_eq!(shown["properties"], properties, "{path}");
+            assert_eq!(shown["updated_by"], ADMIN, "{path}");
+        }
+        // A change of one thing leaves the others, and properties that are sent take the place of all there were.
+        let mut less = json!({"comment": ""});
+        if !properties.is_null() {
+            less["properties"] = json!({"b.c": "3"});
+        }
+        assert_eq!(kit.patch(&path, &admin, &less).await.status, 200, "{path}");
+        let owned = kit.patch(&path, &admin, &json!({"owner": CAROL})).await;
+        assert_eq!(owned.status, 200, "{path}: {}", owned.text);
+        let shown = kit.get(&path, &admin).await.json();
+        assert_eq!((shown.get("comment"), &shown["owner"]), (None, &json!(CAROL)), "{path}");
+        assert_eq!(shown["properties"], less["properties"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_only_browses_is_shown_what_there_is_where_that_is_asked_for_and_no_text_of_it() {
+    let kit = Kit::builder(YAML)
+        .sql(
+            "CREATE CATALOG main; CREATE SCHEMA main.s; CREATE TABLE main.s.t (id INT); CREATE CATALOG closed;
+             CREATE VIEW main.s.v AS SELECT 'canary' AS c;
+             CREATE FUNCTION main.s.g(x STRING) RETURNS STRING LANGUAGE PYTHON AS $$ return x + 'canary' $$;
+             CREATE FUNCTION main.s.h(x STRING) RETURNS BOOLEAN RETURN x = 'canary';
+             GRANT USE CATALOG, USE SCHEMA, BROWSE ON CATALOG main TO `ben@example.com`;
+             GRANT BROWSE ON CATALOG closed TO `ben@example.com`",
+        )
+        .start()
+        .await;
+    let (admin, ben) = (kit.token(ADMIN), kit.token(BEN));
+    let read = async |path: &str, token: &str| kit.get(&format!("{UC}/{path}"), token).await;
+    let objects = [
+        ("catalogs/closed", "User does not have USE CATALOG on Catalog 'closed'."),
+        ("schemas/closed.default", "User does not have USE CATALOG on Catalog 'closed'."),
+        ("tables/main.s.v", "User does not have SELECT on Table 'main.s.v'."),
+        ("functions/main.s.g", "User does not have EXECUTE on Routine or Model 'main.s.g'."),
+        ("functions/main.s.h", "User does not have EXECUTE on Routine or Model 'main.s.h'."),
+    ];
+    for (path, refusal) in objects {
+        for asked in ["", "?include_browse=false"] {
+            assert_eq!(shown_error(&read(&format!("{path}{asked}"), &ben).await), refusal, "{path}{asked}");
+        }
+        let shown = read(&format!("{path}?include_browse=true"), &ben).await;
+        assert_eq!(
+            (shown.status, &shown.json()["browse_only"]),
+            (200, &json!(true)),
+            "{path}: {}",
+            shown.text
+        );
+        assert!(!shown.text.contains("canary") && !shown.text.contains("_definition"), "{}", shown.text);
+        let whole = read(path, &admin).await;
+        assert_eq!(whole.json().get("browse_only"), None, "{}", whole.text);
+        assert_eq!(whole.text.contains("canary"), whole.text.contains("_definition"), "{}", whole.text);
+    }
+    for (path, key, without, with) in [
+        ("catalogs", "catalogs", 1, 2),
+        ("tables?catalog_name=main&schema_name=s", "tables", 0, 2),
+        ("functions?catalog_name=main&schema_name=s", "functions", 0, 2),
+    ] {
+        let join = if path.contains('?') { '&' } else { '?' };
+        for (asked, count) in
+            [("", without), ("include_browse=false", without), ("include_browse=true", with)]
+        {
+            let listed = read(&format!("{path}{join}{asked}"), &ben).await;
+            assert_eq!(
+                listed.json()[key].as_array().map(Vec::len),
+                Some(count),
+                "{path} {asked}: {}",
+                listed.text
+            );
+            assert!(!listed.text.contains("canary"), "{}", listed.text);
+        }
+    }
+    // Who may use it reads its text: clients run it on their own.
+    for (what, privilege) in [("function/main.s.g", "EXECUTE"), ("table/main.s.v", "SELECT")] {
+        grant(&kit, what, BEN, &[privilege]).await;
+    }
+    for path in ["functions/main.s.g", "tables/main.s.v"] {
+        let shown = read(path, &ben).await;
+        assert!(shown.text.contains("canary") && shown.json().get("browse_only").is_none(), "{}", shown.text);
+    }
+    // Another privilege shows that it is there, without its text.
+    grant(&kit, "function/main.s.h", BEN, &["APPLY_TAG"]).await;
+    let shown = read("functions/main.s.h", &ben).await;
+    assert_eq!((shown.status, shown.json().get("browse_only")), (200, None), "{}", shown.text);
+    assert!(!shown.text.contains("canary"), "{}", shown.text);
 }

@@ -4,13 +4,13 @@ use brickyard_types::{SecretRef, SecretScopeName};
 
 use super::workspace::Workspace;
 use crate::{
-    AdministerWorkspace, CreateEndpoint, CreateSecretScope, DenialKind, EndpointRef, Level, ListSecretScopes,
-    ListSecrets, ManageDirectory, ManageEndpoint, ManagePermissions, ManageSecretScope, ManageTokens,
-    QueryEndpoint, ReadDirectory, ReadPermissions, ReadSecret, Securable, UseTokens, ViewEndpoint,
-    WriteSecret,
+    AdministerWorkspace, CreateEndpoint, CreateSecretScope, CreateWarehouse, DenialKind, EndpointRef, Level,
+    ListSecretScopes, ListSecrets, ManageDirectory, ManageEndpoint, ManagePermissions, ManageSecretScope,
+    ManageTokens, ManageWarehouse, QueryEndpoint, ReadDirectory, ReadPermissions, ReadSecret, Securable,
+    StartWarehouse, UseTokens, UseWarehouse, ViewEndpoint, ViewWarehouse, WarehouseRef, WriteSecret,
 };
 
-type Column = (String, EndpointRef, SecretScopeName, brickyard_identity::Caller);
+type Column = (String, EndpointRef, SecretScopeName, brickyard_identity::Caller, WarehouseRef);
 
 macro_rules! row {
     ($w:ident, $columns:ident, $($name:ident($on:expr)),+ $(,)?) => {
@@ -54,21 +54,32 @@ async fn policy_matrix() {
     for (name, entries) in scopes {
         w.scope(name, entries).await;
     }
-    let column = |name: &str, endpoint: &EndpointRef, scope: &str, caller| -> Column {
-        (name.to_owned(), endpoint.clone(), scope.parse().unwrap(), caller)
-    };
+    let closed = w.warehouse("closed", &[]).await;
+    let seen = w.warehouse("seen", &[(w.ana.id, Level::CanView)]).await;
+    let watched = w.warehouse("watched", &[(w.ana.id, Level::CanMonitor)]).await;
+    let used = w.warehouse("used", &[(w.users, Level::CanUse)]).await;
+    let managed = w.warehouse("managed", &[(w.analysts, Level::CanManage)]).await;
+    let lent = w.warehouse("lent", &[]).await;
+    w.declare(&Securable::from(&lent), Level::CanUse).await;
+    let column =
+        |name: &str, endpoint: &EndpointRef, scope: &str, warehouse: &WarehouseRef, caller| -> Column {
+            (name.to_owned(), endpoint.clone(), scope.parse().unwrap(), caller, warehouse.clone())
+        };
     let columns: Vec<Column> = vec![
-        column("stranger", &bare, "bare", w.caller(&w.ana)),
-        column("viewer", &viewed, "read", w.caller(&w.ana)),
-        column("any user", &queried, "write", w.caller(&w.ana)),
-        column("any sp", &queried, "write", w.caller(&w.robot)),
-        column("in group", &grouped, "manage", w.caller(&w.bob)),
-        column("creator", &bare, "bare", w.caller(&w.carol)),
-        column("admin", &bare, "bare", w.caller(&w.ada)),
-        column("admin:sql", &bare, "bare", w.with_scopes(&w.ada, "sql")),
-        column("admin:srv", &bare, "bare", w.with_scopes(&w.ada, "model-serving")),
-        column("agent", &queried, "write", w.caller(&w.hidden)),
-        column("declared", &declared, "bare", w.caller(&w.hidden)),
+        column("stranger", &bare, "bare", &closed, w.caller(&w.ana)),
+        column("viewer", &viewed, "read", &seen, w.caller(&w.ana)),
+        // Of a warehouse only: there is no such level of anything else.
+        column("monitor", &viewed, "read", &watched, w.caller(&w.ana)),
+        column("any user", &queried, "write", &used, w.caller(&w.ana)),
+        column("any sp", &queried, "write", &used, w.caller(&w.robot)),
+        column("in group", &grouped, "manage", &managed, w.caller(&w.bob)),
+        column("creator", &bare, "bare", &closed, w.caller(&w.carol)),
+        column("admin", &bare, "bare", &closed, w.caller(&w.ada)),
+        column("admin:sql", &bare, "bare", &closed, w.with_scopes(&w.ada, "sql")),
+        column("admin:stm", &bare, "bare", &closed, w.with_scopes(&w.ada, "sql.statement-execution")),
+        column("admin:srv", &bare, "bare", &closed, w.with_scopes(&w.ada, "model-serving")),
+        column("agent", &queried, "write", &used, w.caller(&w.hidden)),
+        column("declared", &declared, "bare", &lent, w.caller(&w.hidden)),
     ];
     let secret = |column: &Column| SecretRef { scope: column.2.clone(), key: "key".parse().unwrap() };
     let rows = row!(
@@ -80,6 +91,11 @@ async fn policy_matrix() {
         ReadPermissions(|c| Securable::from(&c.1)),
         ManagePermissions(|c| Securable::from(&c.1)),
         CreateEndpoint(|_| ()),
+        ViewWarehouse(|c| c.4.clone()),
+        UseWarehouse(|c| c.4.clone()),
+        StartWarehouse(|c| c.4.clone()),
+        ManageWarehouse(|c| c.4.clone()),
+        CreateWarehouse(|_| ()),
         ListSecretScopes(|_| ()),
         CreateSecretScope(|_| "new".parse().unwrap()),
         ListSecrets(|c| c.2.clone()),

@@ -10,7 +10,7 @@ use brickyard_types::{
     SignedDuration, Timestamp, WorkerId, WorkspaceId,
 };
 
-use crate::{Catalog, EndpointRef, Level, Permissions, Securable, permissions};
+use crate::{Catalog, EndpointRef, Level, Permissions, Securable, WarehouseRef, permissions};
 
 pub struct Workspace {
     pub catalog: Catalog,
@@ -86,6 +86,18 @@ impl Workspace {
         });
         made.await.unwrap();
         endpoint
+    }
+
+    /// A SQL warehouse of carol's.
+    pub async fn warehouse(&self, name: &str, entries: &[(PrincipalId, Level)]) -> WarehouseRef {
+        let warehouse = WarehouseRef { id: name.into(), name: name.into() };
+        let (owner, slot) = (Some(self.carol.id), self.catalog.slot());
+        let made = self.store.commit(|tx| {
+            permissions::object_created(tx, slot, &(&warehouse).into(), owner, entries.to_vec());
+            Ok::<_, ()>(())
+        });
+        made.await.unwrap();
+        warehouse
     }
 
     /// A secret scope of carol's.

@@ -64,6 +64,8 @@ unity_actions! {
     SeeObject: Requirement::See;
     /// Change an object's definition, drop it, change its owner or its grants.
     ManageObject: Requirement::Manage;
+    /// Set and unset the tags of an object, or of a table's columns.
+    TagObject: Requirement::Tag;
     /// See the grants of everybody on an object. One's own are seen by whoever sees the object.
     ReadGrants: Requirement::Manage;
     /// `USE` a catalog or schema; look for something in it.

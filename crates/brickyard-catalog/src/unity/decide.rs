@@ -21,6 +21,8 @@ pub enum Requirement {
     Privilege(UnityPrivilege),
     /// Ownership of the object or of what holds it, `MANAGE`, or being a metastore admin.
     Manage,
+    /// `APPLY TAG` and `USE` of everything above, or managing it.
+    Tag,
     /// Any privilege on it, `BROWSE`, or managing it.
     See,
     /// `USE` of it and of everything above, or managing it.
@@ -34,7 +36,7 @@ impl Requirement {
         match self {
             Self::Privilege(privilege) => matches!(privilege, Select | Execute | UseConnection),
             Self::See | Self::Enter => true,
-            Self::Manage => false,
+            Self::Manage | Self::Tag => false,
         }
     }
 }
@@ -229,18 +231,19 @@ impl<'a> Who<'a> {
     }
 
     /// How it knows that an object is there, if everything above may be used: by any privilege that says something
-    /// about such an object.
+    /// about such an object. `BROWSE` takes no way to it and is looked at before (see [`browses`](Self::browses)).
     fn touches(&self, unity: &Unity, on: ObjectId, kind: ObjectKind) -> Option<HeldPrivilege> {
-        let tells = |held: PrivilegeSet| held.iter().any(|one| one.grantable_on(kind));
+        let about = |one: &UnityPrivilege| *one != UnityPrivilege::Browse && one.grantable_on(kind);
+        let tells = |held: PrivilegeSet| held.iter().any(|one| about(&one));
         // The metastore is no stored object, so nothing is its lineage.
         if on == ObjectId::METASTORE {
             let (held, source) = self.granted(unity, on, tells)?;
-            let first = held.iter().find(|one| one.grantable_on(kind))?;
+            let first = held.iter().find(about)?;
             return Some(HeldPrivilege { words: first.as_str(), source, on: ObjectRef::metastore() });
         }
         unity.lineage(on).find_map(|at| {
             let (held, source) = self.granted(unity, at.id, tells)?;
-            let first = held.iter().find(|one| one.grantable_on(kind))?;
+            let first = held.iter().find(about)?;
             Some(HeldPrivilege { words: first.as_str(), source, on: at.reference() })
         })
     }
@@ -248,6 +251,24 @@ impl<'a> Who<'a> {
     /// True if it may know that an object is there.
     pub(crate) fn sees(&self, unity: &Unity, on: &ObjectRef) -> bool {
         self.walk(unity, on, Requirement::See).is_ok()
+    }
+
+    /// True if it knows of an object through `BROWSE` alone.
+    pub(crate) fn only_browses(&self, unity: &Unity, on: &ObjectRef) -> bool {
+        !self.metastore_admin
+            && self.browses(unity, on.id).is_some()
+            && self.chain(unity, on, Requirement::See).is_err()
+    }
+
+    /// True if the text of a view or function is shown to it: to who may use it, and to who manages it. Knowing that it is
+    /// there is not enough, as the text tells what it reads and what it hides.
+    pub(crate) fn reads_definition(&self, unity: &Unity, on: &ObjectRef) -> bool {
+        let uses = match on.kind {
+            ObjectKind::Table => Requirement::Privilege(UnityPrivilege::Select),
+            ObjectKind::Function => Requirement::Privilege(UnityPrivilege::Execute),
+            _ => return true,
+        };
+        self.walk(unity, on, uses).is_ok() || self.walk(unity, on, Requirement::Manage).is_ok()
     }
 
     /// Walks the chain. Each step that passed is a link; the error is the step that did not, with the links before it.
@@ -261,18 +282,28 @@ impl<'a> Who<'a> {
         if self.definer && !requirement.is_lent() {
             return Err((Vec::new(), Step::new(needed_words(requirement, target.kind), target, None)));
         }
+        if requirement == Requirement::See
+            && !self.metastore_admin
+            && let Some(held) = self.browses(unity, target.id)
+        {
+            return Ok(vec![Step::new(held.words, target, Some(held))]);
+        }
+        self.chain(unity, target, requirement)
+    }
+
+    /// The walk of who does not browse.
+    #[expect(clippy::result_large_err, reason = "a refusal is turned into links at once")]
+    fn chain(
+        &self,
+        unity: &Unity,
+        target: &ObjectRef,
+        requirement: Requirement,
+    ) -> Result<Vec<Step>, (Vec<Step>, Step)> {
         let managed = match requirement {
             Requirement::Privilege(_) => None,
             _ => self.manages(unity, target.id),
         };
         let mut steps = Vec::with_capacity(4);
-        if requirement == Requirement::See
-            && !self.metastore_admin
-            && let Some(held) = self.browses(unity, target.id)
-        {
-            steps.push(Step::new(held.words, target, Some(held)));
-            return Ok(steps);
-        }
         // Who manages a container need not be let into it, but into what holds it; a metastore admin is in everywhere.
         let managed_from = managed.as_ref().map_or(target.id, |held| held.on.id);
         if managed_from != ObjectId::METASTORE {
@@ -303,14 +334,15 @@ impl<'a> Who<'a> {
         let held = match requirement {
             Requirement::Privilege(privilege) => self.holds(unity, privilege, target.id),
             Requirement::Manage => managed,
+            Requirement::Tag => managed.or_else(|| self.holds(unity, UnityPrivilege::ApplyTag, target.id)),
             Requirement::See => managed.or_else(|| self.touches(unity, target.id, target.kind)),
             Requirement::Enter => {
                 managed.or_else(|| using(target.kind).and_then(|using| self.holds(unity, using, target.id)))
             }
         };
-        // What is seen or entered by managing it is said to be: nobody shall read `SELECT` where none is held.
+        // What is seen, entered or tagged by managing it is said to be: nobody shall read `SELECT` where none is held.
         let needed = match (&held, requirement) {
-            (Some(held), Requirement::See | Requirement::Enter) => held.words,
+            (Some(held), Requirement::See | Requirement::Enter | Requirement::Tag) => held.words,
             _ => needed_words(requirement, target.kind),
         };
         let step = Step::new(needed, target, held);
@@ -421,6 +453,7 @@ fn needed_words(requirement: Requirement, kind: ObjectKind) -> &'static str {
     match requirement {
         Requirement::Privilege(privilege) => privilege,
         Requirement::Manage => UnityPrivilege::Manage,
+        Requirement::Tag => UnityPrivilege::ApplyTag,
         Requirement::See | Requirement::Enter => match kind {
             ObjectKind::Metastore => UnityPrivilege::CreateCatalog,
             ObjectKind::Catalog => UnityPrivilege::UseCatalog,

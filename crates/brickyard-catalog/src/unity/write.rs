@@ -9,7 +9,7 @@ use brickyard_types::{PrincipalId, Timestamp};
 use crate::authorize::Permit;
 use crate::catalog::Catalog;
 
-use super::actions::{CreateObject, ManageObject};
+use super::actions::{CreateObject, ManageObject, TagObject};
 use super::grants::{ACCOUNT_USERS, from_commit};
 use super::name::{InvalidObjectName, ObjectPath};
 use super::object::{Detail, Object, ObjectId, ObjectKind, ObjectRef};
@@ -46,11 +46,19 @@ pub enum Alteration {
     /// These are set, the others stay.
     SetProperties(BTreeMap<String, String>),
     UnsetProperties(Vec<String>),
-    /// These are set, the others stay.
-    SetTags(BTreeMap<String, String>),
-    UnsetTags(Vec<String>),
     /// Of the same kind as before.
     Detail(Detail),
+}
+
+/// A change to the tags of an object, or of one of its columns.
+#[derive(Clone, Default, Debug)]
+pub struct TagChange {
+    /// The column, in any case; `None` is the object itself.
+    pub column: Option<String>,
+    /// These are set, the others stay.
+    pub set: BTreeMap<String, String>,
+    /// These are there no more.
+    pub unset: Vec<String>,
 }
 
 /// Why something could not be made, changed or found.
@@ -200,11 +208,44 @@ impl Catalog {
                             object.properties.remove(&key);
                         }
                     }
-                    Alteration::SetTags(tags) => object.tags.extend(tags),
-                    Alteration::UnsetTags(names) => object.tags.retain(|name, _| !names.contains(name)),
                     Alteration::Detail(detail) => object.detail = detail,
                 }
             }
+            object.updated_at = at;
+            object.updated_by = by;
+            tx.change(slot, UnityChange::Altered { object: Box::new(object.clone()) });
+            Ok(Arc::new(object))
+        });
+        done.await.map_err(from_commit)
+    }
+
+    /// Changes the tags of an object or of a column. Who tags needs not be who manages.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub async fn change_tags(
+        &self,
+        permit: &Permit<TagObject>,
+        change: TagChange,
+        at: Timestamp,
+    ) -> Result<Arc<Object>, UnityError> {
+        let target = permit.on().clone();
+        let by = Arc::clone(&permit.principal().name);
+        let slot = self.unity_slot();
+        let done = self.store().commit(|tx| {
+            let gone = || UnityError::NotFound { kind: target.kind, name: target.full_name.to_string() };
+            let mut object = (**tx.get(slot).get(target.id).ok_or_else(gone)?).clone();
+            let tags = match (&change.column, &mut object.detail) {
+                (None, _) => &mut object.tags,
+                (Some(name), Detail::Table(table)) => {
+                    let mut columns = table.columns.iter_mut();
+                    let column = columns.find(|column| column.name.eq_ignore_ascii_case(name));
+                    &mut column.ok_or_else(gone)?.tags
+                }
+                (Some(_), _) => return Err(gone()),
+            };
+            tags.retain(|name, _| !change.unset.contains(name));
+            tags.extend(change.set);
             object.updated_at = at;
             object.updated_by = by;
             tx.change(slot, UnityChange::Altered { object: Box::new(object.clone()) });

@@ -8,7 +8,6 @@ use brickyard_catalog::unity::{
     self, Column, ExecuteFunction, FunctionDetail, FunctionReturns, Object, ObjectKind, PolicyArgument,
 };
 use brickyard_types::SqlType;
-use datafusion::arrow::compute::can_cast_types;
 
 use crate::arrow_types::to_arrow;
 use crate::definition::columns::position;
@@ -96,7 +95,8 @@ impl Run<'_> {
                 }
                 statement::PolicyArgument::Constant(text) => {
                     let value = self.constant(&front::parse_expression(text)?)?;
-                    if !can_cast_types(&value.data_type(), &to_arrow(&parameter.data_type)) {
+                    // Each time that the table is read it will be cast to that.
+                    if value.cast_to(&to_arrow(&parameter.data_type)).is_err() {
                         let what =
                             format!("{text} is no {}, which '{}' is", parameter.data_type, parameter.name);
                         return Err(mismatch(function, &what));

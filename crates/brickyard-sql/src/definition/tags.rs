@@ -1,12 +1,17 @@
 //! Tags of catalogs, schemas, tables, views and columns. They change no answer and no right: people and tools
-//! read them in `information_schema`. Who manages an object tags it.
+//! read them in `information_schema`. Who manages an object tags it, and who holds `APPLY TAG` on it.
+//!
+//! Source: Databricks' manual, "Apply tags to Unity Catalog securable objects".
 
 use std::collections::BTreeMap;
 
-use brickyard_catalog::unity::{Detail, Object};
+use brickyard_catalog::unity::{Object, TagChange, TagObject};
 
 use crate::definition::columns::position;
+use crate::definition::is_of_kind;
 use crate::error::SqlError;
+use crate::run::{Rows, Run, no_rows};
+use crate::statement::Kind;
 
 /// The most tags of one object. Source: Databricks' manual, "Apply tags to Unity Catalog securable objects".
 const MOST: usize = 50;
@@ -14,7 +19,7 @@ const LONGEST_NAME: usize = 255;
 const LONGEST_VALUE: usize = 1_000;
 
 /// Refuses tags that Databricks has no room for.
-pub(super) fn fit(kept: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Result<(), SqlError> {
+fn fit(kept: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Result<(), SqlError> {
     for (name, value) in new {
         let plain = !name.is_empty()
             && name.trim() == name
@@ -43,17 +48,23 @@ pub(super) fn fit(kept: &BTreeMap<String, String>, new: &BTreeMap<String, String
     Ok(())
 }
 
-/// A table's detail with the tags of one column changed.
-pub(super) fn of_column(
-    object: &Object,
-    column: &str,
-    change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), SqlError>,
-) -> Result<Detail, SqlError> {
-    let Some(table) = object.table() else {
-        return Err(SqlError::unsupported(format_args!("tags of a column of {}", object.full_name)));
-    };
-    let mut table = table.clone();
-    let at = position(&table.columns, column)?;
-    change(&mut table.columns[at].tags)?;
-    Ok(Detail::Table(table))
+impl Run<'_> {
+    /// `ALTER .. SET TAGS` and `UNSET TAGS`, of an object or one of its columns.
+    pub(super) async fn tag(&self, kind: Kind, object: &Object, change: TagChange) -> Result<Rows, SqlError> {
+        let permit = self.authorize(TagObject(Self::target(object)))?;
+        if kind == Kind::View {
+            is_of_kind(kind, object)?;
+        }
+        match (&change.column, object.table()) {
+            (None, _) => fit(&object.tags, &change.set)?,
+            (Some(column), Some(table)) => {
+                fit(&table.columns[position(&table.columns, column)?].tags, &change.set)?;
+            }
+            (Some(_), None) => {
+                return Err(SqlError::unsupported(format_args!("tags of a column of {}", object.full_name)));
+            }
+        }
+        self.sql.catalog.change_tags(&permit, change, self.sql.clock.now()).await?;
+        Ok(no_rows())
+    }
 }

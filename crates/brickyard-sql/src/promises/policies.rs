@@ -131,3 +131,164 @@ async fn a_recursive_query_reads_a_policed_table_again_and_again() {
     assert_eq!(w.sorted(&w.ana, chain).await, ["1|0", "2|1"]);
     assert_eq!(w.sorted(&w.bob, chain).await, ["1|0", "2|1", "3|2", "4|3"]);
 }
+
+#[tokio::test]
+async fn policies_that_a_table_is_made_with_hold_from_its_first_row_with_their_constants() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE FUNCTION main.sales.at_least(region STRING, home STRING, amount INT, least INT) RETURNS BOOLEAN
+             RETURN is_account_group_member('analysts') OR (region = home AND amount >= least);
+         CREATE FUNCTION main.sales.ending(value STRING, region STRING, n INT, lead STRING DEFAULT '*') RETURNS STRING
+             RETURN CASE WHEN is_account_group_member('analysts') THEN value ELSE concat(lead, region, right(value, n)) END;
+         CREATE TABLE main.sales.people (
+             id INT, region STRING, amount INT,
+             ssn STRING NOT NULL MASK main.sales.ending USING COLUMNS (region, 2) COMMENT 'a number',
+             phone STRING MASK main.sales.ending USING COLUMNS ('?', 1, '#'))
+             WITH ROW FILTER main.sales.at_least ON (region, 'EMEA', amount, 15);
+         INSERT INTO main.sales.people VALUES
+             (1, 'EMEA', 10, '111-22', '0170'), (2, 'EMEA', 20, '333-44', '0171'), (3, 'AMER', 30, '555-66', '0172'),
+             (4, NULL, 40, '777-88', NULL);
+         GRANT SELECT ON TABLE main.sales.people TO `account users`",
+    )
+    .await;
+    let all = "SELECT * FROM main.sales.people";
+    let (masked, real) = (
+        ["2|EMEA|20|*EMEA44|#?1"],
+        ["1|EMEA|10|111-22|0170", "2|EMEA|20|333-44|0171", "3|AMER|30|555-66|0172", "4|NULL|40|777-88|NULL"],
+    );
+    assert_eq!(w.sorted(&w.ana, all).await, masked);
+    assert_eq!(w.sorted(&w.bob, all).await, real);
+    // What is shown of the table makes the same table again.
+    let text = w.ask(&w.ada, "SHOW CREATE TABLE main.sales.people").await.unwrap().join("\n");
+    let again = text.replace("`people`", "`again`").replace("sales.people", "sales.again");
+    assert_ne!(text, again);
+    w.set_up(&again).await;
+    w.set_up("GRANT SELECT ON TABLE main.sales.again TO `account users`").await;
+    w.set_up(
+        "INSERT INTO main.sales.again VALUES (2, 'EMEA', 20, '333-44', '0171'), (5, 'EMEA', 14, '9', '9')",
+    )
+    .await;
+    assert_eq!(w.sorted(&w.ana, "SELECT * FROM main.sales.again").await, masked, "{text}");
+    // A column that is added with a mask, and a table that is put in the place of this one.
+    w.set_up(
+        "ALTER TABLE main.sales.again ADD COLUMN email STRING MASK main.sales.hidden;
+         INSERT INTO main.sales.again VALUES (6, 'EMEA', 60, '606', '6', 'six@x')",
+    )
+    .await;
+    let email = "SELECT email FROM main.sales.again WHERE id = 6";
+    assert_eq!(w.sorted(&w.ana, email).await, ["redacted"]);
+    assert_eq!(w.sorted(&w.bob, email).await, ["six@x"]);
+    w.set_up(
+        "CREATE OR REPLACE TABLE main.sales.again (region STRING, email STRING MASK main.sales.ending USING COLUMNS (region, 0))
+             WITH ROW FILTER main.sales.sees ON (region);
+         INSERT INTO main.sales.again VALUES ('EMEA', 'a@x'), ('AMER', 'b@x')",
+    )
+    .await;
+    assert_eq!(w.sorted(&w.ana, "SELECT * FROM main.sales.again").await, ["EMEA|*EMEA"]);
+    assert_eq!(w.sorted(&w.bob, "SELECT * FROM main.sales.again").await, ["AMER|b@x", "EMEA|a@x"]);
+}
+
+#[tokio::test]
+async fn attaching_a_policy_takes_execute_on_its_function_and_managing_the_table() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE TABLE main.sales.anas (id INT, region STRING, email STRING);
+         INSERT INTO main.sales.anas VALUES (1, 'AMER', 'a@x');
+         ALTER TABLE main.sales.anas OWNER TO `ana@x`;
+         GRANT SELECT ON TABLE main.sales.anas TO `account users`;
+         GRANT CREATE TABLE ON SCHEMA main.sales TO `ana@x`;
+         GRANT EXECUTE ON SCHEMA main.sales TO `bob@x`",
+    )
+    .await;
+    let attaching = [
+        ("ALTER TABLE main.sales.anas SET ROW FILTER main.sales.sees ON (region)", "main.sales.sees"),
+        ("ALTER TABLE main.sales.anas ALTER COLUMN email SET MASK main.sales.hidden", "main.sales.hidden"),
+    ];
+    let made = "CREATE TABLE main.sales.more (id INT, email STRING MASK main.sales.hidden)";
+    for (statement, function) in attaching {
+        let refused = w.ask(&w.ana, statement).await.unwrap_err();
+        assert!(
+            refused.contains(&format!("EXECUTE on Routine or Model '{function}'")),
+            "{statement}: {refused}"
+        );
+        let refused = w.ask(&w.bob, statement).await.unwrap_err();
+        assert!(refused.contains("MANAGE on Table 'main.sales.anas'"), "{statement}: {refused}");
+    }
+    for made in
+        [made, "CREATE TABLE main.sales.more (region STRING) WITH ROW FILTER main.sales.sees ON (region)"]
+    {
+        let refused = w.ask(&w.ana, made).await.unwrap_err();
+        assert!(refused.contains("EXECUTE on Routine or Model"), "{made}: {refused}");
+    }
+    // Nothing was attached, and nothing was made.
+    assert_eq!(w.sorted(&w.bob, "SELECT * FROM main.sales.anas").await, ["1|AMER|a@x"]);
+    assert!(w.ask(&w.ada, "DESCRIBE TABLE main.sales.more").await.unwrap_err().contains("NOT_FOUND"));
+    // With both, an owner does it, and so does somebody who manages the table without being able to read it.
+    w.set_up(
+        "GRANT EXECUTE ON SCHEMA main.sales TO `ana@x`; GRANT MANAGE ON TABLE main.sales.anas TO `bob@x`",
+    )
+    .await;
+    w.ask(&w.ana, attaching[0].0).await.unwrap();
+    w.ask(&w.bob, attaching[1].0).await.unwrap();
+    w.ask(&w.ana, made).await.unwrap();
+    // Readers need no right on the functions.
+    w.set_up(
+        "REVOKE EXECUTE ON SCHEMA main.sales FROM `ana@x`; REVOKE EXECUTE ON SCHEMA main.sales FROM `bob@x`",
+    )
+    .await;
+    assert!(w.sorted(&w.ana, "SELECT * FROM main.sales.anas").await.is_empty());
+    assert_eq!(w.sorted(&w.bob, "SELECT * FROM main.sales.anas").await, ["1|AMER|a@x"]);
+    // Taking a policy away takes managing the table, and no function.
+    w.set_up("REVOKE MANAGE ON TABLE main.sales.anas FROM `bob@x`").await;
+    for dropped in ["DROP ROW FILTER", "ALTER COLUMN email DROP MASK"] {
+        let statement = format!("ALTER TABLE main.sales.anas {dropped}");
+        let refused = w.ask(&w.bob, &statement).await.unwrap_err();
+        assert!(refused.contains("MANAGE on Table 'main.sales.anas'"), "{statement}: {refused}");
+        w.ask(&w.ana, &statement).await.unwrap();
+    }
+    assert_eq!(w.sorted(&w.ana, "SELECT * FROM main.sales.anas").await, ["1|AMER|a@x"]);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_query_ends_in_the_policies_that_applied() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE VIEW main.sales.seen AS SELECT email FROM main.sales.orders;
+         GRANT SELECT ON TABLE main.sales.seen TO `account users`",
+    )
+    .await;
+    let chain = async |query: &str| {
+        let mut traces = Vec::new();
+        w.ask_with(&w.ana, query, &[], &mut traces).await.unwrap();
+        traces
+            .iter()
+            .map(|trace| {
+                trace.links().iter().map(brickyard_catalog::Link::name).collect::<Vec<_>>().join(" ")
+            })
+            .collect::<Vec<_>>()
+    };
+    let read = "token api_scope use_catalog use_schema privilege";
+    let definers = "definer use_catalog use_schema privilege";
+    let policies = "row_filter column_mask";
+    for (query, last) in [
+        ("SELECT id FROM main.sales.orders", format!("{read} {policies}")),
+        ("EXPLAIN SELECT 1 FROM main.sales.orders", format!("{read} {policies}")),
+        ("SELECT * FROM main.sales.seen", format!("{definers} {policies}")),
+        ("SHOW GRANTS ON TABLE main.sales.orders", read.to_owned()),
+    ] {
+        let traces = chain(query).await;
+        assert_eq!(traces.last(), Some(&last), "{query}: {traces:#?}");
+    }
+    let mut traces = Vec::new();
+    w.ask_with(&w.ana, "SELECT id FROM main.sales.orders", &[], &mut traces).await.unwrap();
+    let told = traces.last().unwrap().to_string();
+    let policies: Vec<_> = told.lines().skip(5).map(str::trim).collect();
+    assert_eq!(
+        policies,
+        [
+            "ok   row_filter           needs row filter on Table 'main.sales.orders'; held: applied main.sales.sees",
+            "ok   column_mask          needs mask on column email of Table 'main.sales.orders'; held: applied main.sales.hidden",
+        ],
+        "{told}"
+    );
+}

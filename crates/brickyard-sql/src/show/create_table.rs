@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use brickyard_catalog::unity::{ObjectKind, TableKind, quoted};
+use brickyard_catalog::unity::{ObjectKind, SelectTable, TableKind, quoted};
 
 use crate::error::SqlError;
 use crate::run::{Rows, Run};
@@ -18,6 +18,10 @@ impl Run<'_> {
         };
         let full_name: Vec<_> = object.full_name.split('.').map(quoted).collect();
         let is_view = table.table_kind == TableKind::View;
+        // Nothing is left of a view without its text: who is not shown that is refused.
+        if is_view && !self.reads_definition(&object) {
+            self.authorize(SelectTable(Self::target(&object)))?;
+        }
         let columns: Vec<_> = (table.columns.iter())
             .map(|column| {
                 let mut line = format!("  {}", quoted(&column.name));

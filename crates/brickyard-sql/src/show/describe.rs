@@ -24,6 +24,11 @@ impl Run<'_> {
         Ok(object)
     }
 
+    /// Whether the speaker is shown the text of a view or function.
+    pub(super) fn reads_definition(&self, object: &Object) -> bool {
+        self.sql.catalog.reads_definition(self.session.speaker().principal(), &object.reference())
+    }
+
     pub(crate) fn describe(&self, kind: Kind, name: &NameOrMarker, extended: bool) -> Result<Rows, SqlError> {
         if matches!(kind, Kind::Table | Kind::View)
             && let Some(rows) = self.describe_relation(name)?
@@ -103,7 +108,7 @@ impl Run<'_> {
             if let Some(format) = &table.format {
                 line("Provider", format.to_lowercase());
             }
-            if let Some(query) = &table.view_query {
+            if let Some(query) = table.view_query.as_ref().filter(|_| self.reads_definition(object)) {
                 line("View Text", query.clone());
                 let current = [table.view_context.0.as_deref(), table.view_context.1.as_deref()];
                 line(
@@ -176,8 +181,10 @@ impl Run<'_> {
             lines.push(format!("Data Access: {}", function.data_access.replace('_', " ")));
             lines.push(format!("Owner:       {}", self.sql.catalog.grantee_name(object.owner)));
             lines.push(format!("Create Time: {}", object.created_at));
-            let (FunctionBody::Sql(body) | FunctionBody::Python(body)) = &function.body;
-            lines.push(format!("Body:        {body}"));
+            if self.reads_definition(object) {
+                let (FunctionBody::Sql(body) | FunctionBody::Python(body)) = &function.body;
+                lines.push(format!("Body:        {body}"));
+            }
         }
         text_rows(&["function_desc"], lines.into_iter().map(|line| vec![Some(line)]).collect())
     }

@@ -1,15 +1,19 @@
 //! `/api/2.1/unity-catalog`: catalogs, schemas, tables, functions, connections and grants over REST.
 //!
-//! Shapes: databricks-sdk `service/catalog.py` (0.94 and 0.156). Managed tables are made here or by SQL, views by SQL alone.
+//! Shapes: databricks-sdk `service/catalog.py` (0.94 and 0.156). How a table is made here is
+//! in `unity_catalog/new_table.rs`; views are made by SQL.
 //!
 //! Rules kept here:
 //!
 //! - **A list shows what the caller sees**, and is empty where that is nothing. One object that the caller may not see
-//!   is refused in the words of the first privilege that is missing, whether or not it exists (`unity_catalog/lookup.rs`).
+//!   is refused in the words of the first privilege that is missing: on what would hold it whether or not it exists, on
+//!   itself only if it does (`unity_catalog/lookup.rs`).
+//! - **What is known through `BROWSE` alone** is shown where `include_browse` asks for it, says `browse_only`, and never has
+//!   the text of a view or function.
 //! - **What Databricks would act on and brickyard does not is refused by the name of the field.**
 //! - **No answer shows a secret of a connection** (`unity_catalog/connections.rs`).
 //!
-//! A managed table that is dropped here takes its folder along, as one that `DROP TABLE` drops does.
+//! Dropping a managed table here removes its folder, too; an external table's files are left to whoever owns them.
 
 mod catalogs;
 mod change;
@@ -30,6 +34,7 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use brickyard_catalog::unity::{Object, ObjectId, ObjectKind};
 use brickyard_catalog::{ApiFamily, family};
+use brickyard_types::Principal;
 use serde_json::{Value, json};
 
 use super::fidelity::Level;
@@ -156,19 +161,26 @@ fn done() -> Json<Value> {
     Json(json!({}))
 }
 
-/// What of one kind is directly in something and the caller sees, and the token of the next page.
+/// What of one kind is directly in something and the caller is shown, and the token of the next page.
 fn listed(
     workspace: &Workspace,
     access: &Access,
     parent: ObjectId,
     kind: ObjectKind,
     page: &Page,
+    include_browse: bool,
 ) -> (Vec<Arc<Object>>, Option<String>) {
     let unity = workspace.catalog.unity();
     let list =
         unity.children_of_kind(parent, kind).map(|object| (object.name.to_lowercase(), Arc::clone(object)));
     let who = access.caller().principal();
-    page.cut(list, |object| workspace.catalog.sees(who, &object.reference()))
+    page.cut(list, |object| is_shown(workspace, who, object, include_browse))
+}
+
+/// Whether a list shows an object: what is known through `BROWSE` alone is shown to who asks for that.
+fn is_shown(workspace: &Workspace, who: &Principal, object: &Object, include_browse: bool) -> bool {
+    let (catalog, on) = (&workspace.catalog, object.reference());
+    catalog.sees(who, &on) && (include_browse || !catalog.only_browses(who, &on))
 }
 
 /// A page of a list. The last one has no token.

@@ -18,7 +18,8 @@ use crate::promises::workspace::Workspace;
 use crate::unity::UnityPrivilege as P;
 use crate::unity::{
     ACCOUNT_USERS, CreateObject, ExecuteFunction, ManageObject, ModifyTable, Object, ObjectId, ObjectKind,
-    ObjectRef, PrivilegeSet, SeeObject, SelectTable, UnityChange, UseConnection, UseParents, grant_declared,
+    ObjectRef, PrivilegeSet, SeeObject, SelectTable, TagObject, UnityChange, UseConnection, UseParents,
+    grant_declared,
 };
 
 const QUESTIONS: usize = 1_000;
@@ -85,6 +86,9 @@ fn policies() -> String {
         );
         rule("MANAGE", kind, &managed);
         rule("SEE", kind, &managed);
+        let tags = any(&["APPLY_TAG", "ALL_PRIVILEGES"], &lineage);
+        rule("TAG", kind, &managed);
+        rule("TAG", kind, &format!("{cat} && {sch} && {tags}"));
         rule("SEE", kind, &any(&["BROWSE", "ALL_PRIVILEGES"], &["resource.catalog"]));
         rule("SEE", kind, &format!("{cat} && {sch} && {}", any(tells, &lineage)));
     }
@@ -98,6 +102,13 @@ fn policies() -> String {
         rule(action, "Schema", &managed);
         rule(action, "Catalog", &manage("resource"));
     }
+    rule("TAG", "Schema", &managed);
+    rule(
+        "TAG",
+        "Schema",
+        &format!("{cat} && {}", any(&["APPLY_TAG", "ALL_PRIVILEGES"], &["resource", "resource.catalog"])),
+    );
+    rule("TAG", "Catalog", &any(&["owner", "MANAGE", "APPLY_TAG", "ALL_PRIVILEGES"], &["resource"]));
     rule("ENTER", "Schema", &format!("{cat} && {inner}"));
     rule("ENTER", "Catalog", &use_catalog("resource"));
     let of_schema = [
@@ -127,6 +138,7 @@ fn policies() -> String {
         ("MANAGE", ""),
         ("SEE", ""),
         ("ENTER", ""),
+        ("TAG", ""),
         ("CREATE_CATALOG", " is Metastore"),
         ("CREATE_CONNECTION", " is Metastore"),
     ] {
@@ -354,7 +366,7 @@ fn ask(world: &World, asker: &Asker<'_>, on: &ObjectRef, pick: usize) -> (&'stat
     let catalog = &world.w.catalog;
     let at = target(on);
     let create = |kind| catalog.authorize_as(asker, CreateObject { parent: target(on), kind }).is_ok();
-    match (on.kind, pick % 5) {
+    match (on.kind, pick % 6) {
         (ObjectKind::Table, 0 | 1) => ("SELECT", catalog.authorize_as(asker, SelectTable(at)).is_ok()),
         (ObjectKind::Table, 2) => ("MODIFY", catalog.authorize_as(asker, ModifyTable(at)).is_ok()),
         (ObjectKind::Function, 0..=2) => {
@@ -371,6 +383,10 @@ fn ask(world: &World, asker: &Asker<'_>, on: &ObjectRef, pick: usize) -> (&'stat
         }
         (ObjectKind::Metastore, 0 | 1) => ("CREATE_CATALOG", create(ObjectKind::Catalog)),
         (ObjectKind::Metastore, 2) => ("CREATE_CONNECTION", create(ObjectKind::Connection)),
+        // Connections and the metastore have no tags.
+        (ObjectKind::Catalog | ObjectKind::Schema | ObjectKind::Table | ObjectKind::Function, 5) => {
+            ("TAG", catalog.authorize_as(asker, TagObject(at)).is_ok())
+        }
         (_, 3) => ("SEE", catalog.authorize_as(asker, SeeObject(at)).is_ok()),
         _ => ("MANAGE", catalog.authorize_as(asker, ManageObject(at)).is_ok()),
     }
@@ -397,7 +413,7 @@ async fn cedar_decides_every_random_case_the_same() {
             } else {
                 (Asker::Principal(person), person_uid(person))
             };
-            let (action, ours) = ask(&world, &asker, on, rng.random_range(0..5));
+            let (action, ours) = ask(&world, &asker, on, rng.random_range(0..6));
             let context = [("definer".to_owned(), RestrictedExpression::new_bool(definer))];
             let context = Context::from_pairs(context).unwrap();
             let request =

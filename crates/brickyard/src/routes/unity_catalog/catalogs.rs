@@ -9,9 +9,9 @@ use brickyard_catalog::unity::{Detail, ObjectId, ObjectKind, ObjectRef};
 use serde_json::{Value, json};
 
 use super::change::{Wanted, change, drop_it, make};
-use super::lookup::{create_in, manage, see};
+use super::lookup::{create_in, manage, see_or_browse};
 use super::paging::{Page, Sent, asked, needed};
-use super::wire::item;
+use super::wire::{Omit, item, item_for};
 use super::{Answer, done, listed};
 use crate::access::Access;
 use crate::http::json::Json as StrictJson;
@@ -20,9 +20,11 @@ use crate::workspace::Workspace;
 const KIND: ObjectKind = ObjectKind::Catalog;
 
 pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access, sent: Sent) -> Answer {
-    let page = Page::by_max_results(&asked(sent)?)?;
-    let (items, next) = listed(&workspace, &access, ObjectId::METASTORE, KIND, &page);
-    let items: Vec<Value> = items.iter().map(|object| item(&workspace, object)).collect();
+    let asked = asked(sent)?;
+    let page = Page::by_max_results(&asked)?;
+    let (items, next) = listed(&workspace, &access, ObjectId::METASTORE, KIND, &page, asked.browses());
+    let items: Vec<Value> =
+        items.iter().map(|object| item_for(&workspace, &access, object, Omit::default())).collect();
     Ok(super::paged("catalogs", items, next))
 }
 
@@ -30,9 +32,11 @@ pub(super) async fn read(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path(name): Path<String>,
+    sent: Sent,
 ) -> Answer {
-    let object = see(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?;
-    Ok(Json(item(&workspace, &object)))
+    let browses = asked(sent)?.browses();
+    let object = see_or_browse(&workspace, &access, KIND, &name, &family::UC_CATALOGS, browses)?;
+    Ok(Json(item_for(&workspace, &access, &object, Omit::default())))
 }
 
 pub(super) async fn create(

@@ -72,7 +72,7 @@ fn take_options(
 
 pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access, sent: Sent) -> Answer {
     let page = Page::by_max_results(&asked(sent)?)?;
-    let (items, next) = listed(&workspace, &access, ObjectId::METASTORE, KIND, &page);
+    let (items, next) = listed(&workspace, &access, ObjectId::METASTORE, KIND, &page, true);
     let items: Vec<Value> = items.iter().map(|object| item(&workspace, object)).collect();
     Ok(paged("connections", items, next))
 }

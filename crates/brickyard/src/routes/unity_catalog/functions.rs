@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::change::{Wanted, change, drop_it, make, only};
-use super::lookup::{create_in, find, manage, see};
+use super::lookup::{create_in, find, manage, see_or_browse};
 use super::paging::{Page, Sent, asked, needed};
-use super::wire::item;
+use super::wire::{Omit, item, item_for};
 use super::{Answer, done, listed, paged};
 use crate::access::Access;
 use crate::errors::ApiError;
@@ -75,8 +75,9 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
     let schema = needed("schema_name", asked.schema_name.as_ref())?;
     let schema = format!("{catalog}.{schema}");
     let schema = find(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_FUNCTIONS)?;
-    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page);
-    let items: Vec<Value> = items.iter().map(|object| item(&workspace, object)).collect();
+    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page, asked.browses());
+    let items: Vec<Value> =
+        items.iter().map(|object| item_for(&workspace, &access, object, Omit::default())).collect();
     Ok(paged("functions", items, next))
 }
 
@@ -84,9 +85,11 @@ pub(super) async fn read(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path(name): Path<String>,
+    sent: Sent,
 ) -> Answer {
-    let object = see(&workspace, &access, KIND, &name, &family::UC_FUNCTIONS)?;
-    Ok(Json(item(&workspace, &object)))
+    let browses = asked(sent)?.browses();
+    let object = see_or_browse(&workspace, &access, KIND, &name, &family::UC_FUNCTIONS, browses)?;
+    Ok(Json(item_for(&workspace, &access, &object, Omit::default())))
 }
 
 pub(super) async fn create(

@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use brickyard_catalog::ApiFamily;
 use brickyard_catalog::Permit;
 use brickyard_catalog::unity::{
-    CreateObject, ManageObject, Object, ObjectKind, ObjectPath, ObjectRef, SeeObject, Target, UnityError,
-    UseParents,
+    CreateObject, ExecuteFunction, ManageObject, Object, ObjectKind, ObjectPath, ObjectRef, SeeObject,
+    SelectTable, Target, UnityError, UseParents,
 };
 
 use crate::access::Access;
@@ -92,6 +92,29 @@ pub(in crate::routes) fn find(
         Found::Here(object) => Ok(object),
         Found::Missing(error) => Err(error),
     }
+}
+
+/// The object, if the caller is shown it: what is known through `BROWSE` alone is shown to who says so.
+pub(super) fn see_or_browse(
+    workspace: &Workspace,
+    access: &Access,
+    kind: ObjectKind,
+    full_name: &str,
+    through: &'static ApiFamily,
+    include_browse: bool,
+) -> Result<Arc<Object>, ApiError> {
+    let object = find(workspace, access, kind, full_name, through)?;
+    let target = Target::new(object.reference(), through);
+    if !include_browse && workspace.catalog.only_browses(access.caller().principal(), &target.object) {
+        // Refused in the words of what would have opened it.
+        match kind {
+            ObjectKind::Table => access.authorize(SelectTable(target.clone())).map(drop)?,
+            ObjectKind::Function => access.authorize(ExecuteFunction(target.clone())).map(drop)?,
+            _ => access.authorize(UseParents(target.clone())).map(drop)?,
+        }
+    }
+    access.authorize(SeeObject(target))?;
+    Ok(object)
 }
 
 /// The object, if the caller may know that it is there.

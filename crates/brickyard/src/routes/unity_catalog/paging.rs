@@ -10,8 +10,7 @@ use crate::errors::ApiError;
 use crate::routes::paging::LONGEST;
 pub(super) use crate::routes::paging::Page;
 
-/// Everything that the family's routes are asked in a query. What nobody knows is ignored, as Databricks does;
-/// `include_browse` is: what is seen through `BROWSE` is always shown.
+/// Everything that the family's routes are asked in a query. What nobody knows is ignored, as Databricks does.
 #[derive(Deserialize, Default, Debug)]
 pub(super) struct Asked {
     pub catalog_name: Option<String>,
@@ -23,9 +22,18 @@ pub(super) struct Asked {
     pub page_size: Option<i64>,
     pub page_token: Option<String>,
     pub force: Option<bool>,
+    /// Whether what is known through `BROWSE` alone is shown.
+    pub include_browse: Option<bool>,
     pub omit_columns: Option<bool>,
     pub omit_properties: Option<bool>,
     pub omit_username: Option<bool>,
+}
+
+impl Asked {
+    /// Whether what is known through `BROWSE` alone is shown.
+    pub(super) fn browses(&self) -> bool {
+        self.include_browse.unwrap_or(false)
+    }
 }
 
 /// A query as it was sent.

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::change::{Wanted, change, drop_it, make};
 use super::information_schema;
-use super::lookup::{create_in, find, manage, refused, see};
+use super::lookup::{create_in, find, manage, refused, see_or_browse};
 use super::paging::{Page, Sent, asked, needed};
-use super::wire::item;
-use super::{Answer, done, paged};
+use super::wire::{Omit, item, item_for};
+use super::{Answer, done, is_shown, paged};
 use crate::access::Access;
 use crate::http::json::Json as StrictJson;
 use crate::workspace::Workspace;
@@ -38,10 +38,10 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
     }
     let who = access.caller().principal();
     let (items, next) = page.cut(all, |one: &Option<Arc<Object>>| {
-        one.as_ref().is_none_or(|object| workspace.catalog.sees(who, &object.reference()))
+        one.as_ref().is_none_or(|object| is_shown(&workspace, who, object, asked.browses()))
     });
     let shown = |one: &Option<Arc<Object>>| match one {
-        Some(object) => item(&workspace, object),
+        Some(object) => item_for(&workspace, &access, object, Omit::default()),
         None => information_schema::schema(&workspace, &catalog),
     };
     let items: Vec<Value> = items.iter().map(shown).collect();
@@ -52,14 +52,16 @@ pub(super) async fn read(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path(name): Path<String>,
+    sent: Sent,
 ) -> Answer {
+    let browses = asked(sent)?.browses();
     if let Some(catalog) =
         information_schema::asked_for(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?
     {
         return Ok(Json(information_schema::schema(&workspace, &catalog)));
     }
-    let object = see(&workspace, &access, KIND, &name, &family::UC_CATALOGS)?;
-    Ok(Json(item(&workspace, &object)))
+    let object = see_or_browse(&workspace, &access, KIND, &name, &family::UC_CATALOGS, browses)?;
+    Ok(Json(item_for(&workspace, &access, &object, Omit::default())))
 }
 
 pub(super) async fn create(

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::change::{Wanted, change, drop_it};
 use super::information_schema;
-use super::lookup::{Found, find, look_for, manage, see};
+use super::lookup::{Found, find, look_for, manage, see_or_browse};
 use super::paging::{Page, Sent, asked, needed};
-use super::wire::{Omit, item, item_without, table_type};
+use super::wire::{Omit, item, item_for, table_type};
 use super::{Answer, done, listed, paged};
 use crate::access::Access;
 use crate::errors::ApiError;
@@ -31,6 +31,7 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
         columns: asked.omit_columns.unwrap_or(false),
         properties: asked.omit_properties.unwrap_or(false),
         username: asked.omit_username.unwrap_or(false),
+        ..Omit::default()
     };
     if let Some(catalog) =
         information_schema::asked_for(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_TABLES)?
@@ -40,8 +41,8 @@ pub(super) async fn list(State(workspace): State<Arc<Workspace>>, access: Access
         return Ok(paged("tables", items.collect(), next));
     }
     let schema = find(&workspace, &access, ObjectKind::Schema, &schema, &family::UC_TABLES)?;
-    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page);
-    let items: Vec<Value> = items.iter().map(|object| item_without(&workspace, object, omit)).collect();
+    let (items, next) = listed(&workspace, &access, schema.id, KIND, &page, asked.browses());
+    let items: Vec<Value> = items.iter().map(|object| item_for(&workspace, &access, object, omit)).collect();
     Ok(paged("tables", items, next))
 }
 
@@ -49,12 +50,14 @@ pub(super) async fn read(
     State(workspace): State<Arc<Workspace>>,
     access: Access,
     Path(name): Path<String>,
+    sent: Sent,
 ) -> Answer {
+    let browses = asked(sent)?.browses();
     if let Some(object) = in_information_schema(&workspace, &access, &name)? {
         return Ok(Json(information_schema::shown(&workspace, &object, Omit::default())));
     }
-    let object = see(&workspace, &access, KIND, &name, &family::UC_TABLES)?;
-    Ok(Json(item(&workspace, &object)))
+    let object = see_or_browse(&workspace, &access, KIND, &name, &family::UC_TABLES, browses)?;
+    Ok(Json(item_for(&workspace, &access, &object, Omit::default())))
 }
 
 /// A view of a catalog's information schema, if the name is one.

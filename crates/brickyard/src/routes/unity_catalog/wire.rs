@@ -8,6 +8,7 @@ use brickyard_catalog::unity::{
 use brickyard_types::{SqlType, WorkspaceId, spark_field};
 use serde_json::{Map, Value, json};
 
+use crate::access::Access;
 use crate::workspace::Workspace;
 
 /// The metastore's id: made from the workspace's, so that it is the same at every start.
@@ -21,9 +22,24 @@ pub(super) struct Omit {
     pub columns: bool,
     pub properties: bool,
     pub username: bool,
+    /// The text of a view or function.
+    pub definition: bool,
 }
 
-/// An object, whole.
+/// An object as the caller may be shown it.
+pub(super) fn item_for(workspace: &Workspace, access: &Access, object: &Object, omit: Omit) -> Value {
+    let (who, on) = (access.caller().principal(), object.reference());
+    let definition = !workspace.catalog.reads_definition(who, &on);
+    let mut item = item_without(workspace, object, Omit { definition, ..omit });
+    if let Value::Object(item) = &mut item
+        && workspace.catalog.only_browses(who, &on)
+    {
+        item.insert("browse_only".to_owned(), true.into());
+    }
+    item
+}
+
+/// An object, whole: for who made or manages it.
 pub(super) fn item(workspace: &Workspace, object: &Object) -> Value {
     item_without(workspace, object, Omit::default())
 }
@@ -40,7 +56,7 @@ pub(super) fn item_without(workspace: &Workspace, object: &Object, omit: Omit) -
         }),
         ObjectKind::Schema => json!({"catalog_type": "MANAGED_CATALOG", "schema_id": object.uid}),
         ObjectKind::Table => table(&unity, object, omit),
-        ObjectKind::Function => function(object),
+        ObjectKind::Function => function(object, omit),
         ObjectKind::Connection => connection(object),
     };
     if let Value::Object(more) = more {
@@ -111,7 +127,7 @@ fn table(unity: &Unity, object: &Object, omit: Omit) -> Value {
     if let Some(location) = &table.location {
         put("storage_location", location.as_str().into());
     }
-    if let Some(query) = &table.view_query {
+    if let Some(query) = table.view_query.as_ref().filter(|_| !omit.definition) {
         put("view_definition", query.as_str().into());
     }
     if !table.primary_key.is_empty() {
@@ -183,7 +199,7 @@ fn typed(name: &str, data_type: &SqlType, nullable: bool, position: usize) -> Ma
     item
 }
 
-fn function(object: &Object) -> Value {
+fn function(object: &Object, omit: Omit) -> Value {
     let Some(function) = object.function() else { return json!({}) };
     let mut item = Map::new();
     let mut put = |key: &str, value: Value| item.insert(key.to_owned(), value);
@@ -207,16 +223,19 @@ fn function(object: &Object) -> Value {
     if !function.parameters.is_empty() {
         put("input_params", json!({ "parameters": parameters(&function.parameters, "PARAM") }));
     }
-    match &function.body {
+    let text = match &function.body {
         FunctionBody::Sql(text) => {
             put("routine_body", "SQL".into());
-            put("routine_definition", text.as_str().into());
+            text
         }
         FunctionBody::Python(text) => {
             put("routine_body", "EXTERNAL".into());
             put("external_language", "Python".into());
-            put("routine_definition", text.as_str().into());
+            text
         }
+    };
+    if !omit.definition {
+        put("routine_definition", text.as_str().into());
     }
     put("parameter_style", "S".into());
     put("is_deterministic", function.deterministic.into());
