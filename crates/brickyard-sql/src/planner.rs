@@ -226,12 +226,13 @@ impl Called {
             |count: usize| if count == 0 { TypeSignature::Nullary } else { TypeSignature::Any(count) };
         let names: Vec<String> =
             function.parameters.iter().map(|parameter| parameter.name.to_lowercase()).collect();
-        let signature = if required == all {
-            let plain = Signature::new(arity(all), Volatility::Volatile);
-            plain.clone().with_parameter_names(names).unwrap_or(plain)
+        let mut signature = if required == all {
+            Signature::new(arity(all), Volatility::Volatile)
         } else {
             Signature::one_of((required..=all).map(arity).collect(), Volatility::Volatile)
         };
+        // `with_parameter_names` takes none for a function whose last parameters may be left out.
+        signature.parameter_names = Some(names);
         let (returns, name) = (to_arrow(returns), object.full_name.to_string());
         Some(Self { object, name, returns, signature })
     }
