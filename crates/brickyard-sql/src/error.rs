@@ -104,6 +104,12 @@ impl SqlError {
         }
     }
 
+    /// Whether the engine contradicted itself. People are told that it is not supported; a test looks for the reason.
+    #[cfg(test)]
+    pub(crate) fn is_internal(&self) -> bool {
+        matches!(self, Self::Engine(error) if matches!(error.find_root(), DataFusionError::Internal(_)))
+    }
+
     /// The chain that was walked, of a refusal.
     pub fn trace(&self) -> Option<&Trace> {
         if let Self::Denied(denied) = self { Some(denied.trace()) } else { None }
@@ -164,6 +170,7 @@ fn engine_state(error: &DataFusionError) -> &'static str {
         DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "0A000",
         error if is_pattern(error) => "22023",
         DataFusionError::ResourcesExhausted(_) => "53200",
+        DataFusionError::ParquetError(_) => "KD001",
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
         _ => "XX000",
     }
@@ -185,14 +192,17 @@ fn engine_condition(error: &DataFusionError) -> &'static str {
         DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "UNSUPPORTED_FEATURE",
         error if is_pattern(error) => "INVALID_PARAMETER_VALUE.PATTERN",
         DataFusionError::ResourcesExhausted(_) => "RESOURCE_EXHAUSTED",
+        // A file that is none of Parquet is whoever put it there's.
+        DataFusionError::ParquetError(_) => "FAILED_READ_FILE.NO_HINT",
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "EXECUTION_ERROR",
         _ => "INTERNAL_ERROR",
     }
 }
 
 /// The engine's text without its own prefixes and without where in its source it came from.
-fn plain(error: &DataFusionError) -> String {
+pub(crate) fn plain(error: &DataFusionError) -> String {
     match error.find_root() {
+        DataFusionError::ParquetError(error) => error.to_string(),
         DataFusionError::ArrowError(error, _) => match &**error {
             ArrowError::DivideByZero => {
                 "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead."

@@ -12,6 +12,7 @@ mod identity;
 mod information_schema;
 mod plans;
 mod policies;
+mod read_files;
 mod rights;
 mod section_r;
 mod single_row;

@@ -15,13 +15,16 @@ use std::sync::Arc;
 
 use brickyard_catalog::unity::{Column, Object};
 use brickyard_types::SqlType;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::json::reader::infer_json_schema_from_iterator;
 use datafusion::datasource::TableProvider;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 
 use crate::arrow_types;
@@ -134,7 +137,7 @@ fn with_format(options: &BTreeMap<String, String>, format: &str) -> BTreeMap<Str
 
 /// What the files themselves look like.
 async fn inferred(inner: &Inner, files: &[PathBuf], options: &Options) -> Result<Vec<Column>, SqlError> {
-    let schema = file_schema(&delta::reading(inner), files, options).await?;
+    let schema = file_schema(inner, &delta::reading(inner), files, options).await?;
     let mut columns = columns_of(&schema)?;
     for column in &mut columns {
         if column.data_type == SqlType::Void {
@@ -152,6 +155,7 @@ async fn inferred(inner: &Inner, files: &[PathBuf], options: &Options) -> Result
 }
 
 async fn file_schema(
+    inner: &Inner,
     state: &SessionState,
     files: &[PathBuf],
     options: &Options,
@@ -159,35 +163,100 @@ async fn file_schema(
     let listing = ListingOptions::new(file_format(options)).with_file_extension("");
     let mut schema: Option<Schema> = None;
     for file in files {
-        let next = listing.infer_schema(state, &url(file)?).await?;
+        let next = if options.format == Format::Json && options.multi_line {
+            array_schema(file).await
+        } else {
+            listing.infer_schema(state, &url(file)?).await
+        };
+        let next = next.map_err(|error| unreadable(inner, file, error))?;
         schema = Some(match schema {
             None => (*next).clone(),
             Some(before) => merged(&before, &next),
         });
     }
-    Ok(Arc::new(schema.unwrap_or_else(Schema::empty)))
+    let schema = schema.unwrap_or_else(Schema::empty);
+    Ok(Arc::new(match options.format {
+        Format::Json => Schema::new(by_name(schema.fields())),
+        Format::Csv | Format::Parquet => schema,
+    }))
 }
 
-/// Columns of both, by name; a column whose types differ between files is text, or the wider number.
+/// The columns of a file that is one JSON array. DataFusion would take each of its lines for an object.
+async fn array_schema(file: &Path) -> Result<SchemaRef, DataFusionError> {
+    let text = tokio::fs::read(file).await?;
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_slice(&text).map_err(|error| ArrowError::JsonError(error.to_string()))?;
+    Ok(Arc::new(infer_json_schema_from_iterator(rows.iter().map(Ok))?))
+}
+
+/// A file that is not what it is said to be, by its name below the folder of files.
+fn unreadable(inner: &Inner, file: &Path, error: DataFusionError) -> SqlError {
+    match error.find_root() {
+        DataFusionError::ParquetError(_) | DataFusionError::ArrowError(..) => {
+            let why = crate::error::plain(&error);
+            let message = format!("Error while reading file {}: {why}.", paths::below(inner, file));
+            SqlError::condition("FAILED_READ_FILE.NO_HINT", "KD001", message)
+        }
+        _ => error.into(),
+    }
+}
+
+/// Columns of both, by name.
 fn merged(left: &Schema, right: &Schema) -> Schema {
-    let mut fields: Vec<Field> = left.fields().iter().map(|field| (**field).clone()).collect();
-    for field in right.fields() {
+    Schema::new(merged_fields(left.fields(), right.fields()))
+}
+
+fn merged_fields(left: &Fields, right: &Fields) -> Vec<Field> {
+    let mut fields: Vec<Field> = left.iter().map(|field| (**field).clone()).collect();
+    for field in right {
         match fields.iter_mut().find(|known| known.name() == field.name()) {
             None => fields.push((**field).clone()),
-            Some(known) if known.data_type() == field.data_type() => {}
             Some(known) => {
-                let both = match (known.data_type(), field.data_type()) {
-                    (DataType::Null, other) | (other, DataType::Null) => other.clone(),
-                    (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
-                        DataType::Float64
-                    }
-                    _ => DataType::Utf8,
-                };
-                *known = Field::new(known.name(), both, true);
+                *known = Field::new(known.name(), wider(known.data_type(), field.data_type()), true)
             }
         }
     }
-    Schema::new(fields)
+    fields
+}
+
+/// What holds the values of a column whose types differ between files: the wider number, or text.
+fn wider(left: &DataType, right: &DataType) -> DataType {
+    match (left, right) {
+        (left, right) if left == right => left.clone(),
+        (DataType::Null, other) | (other, DataType::Null) => other.clone(),
+        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => DataType::Float64,
+        (DataType::Struct(left), DataType::Struct(right)) => {
+            DataType::Struct(merged_fields(left, right).into())
+        }
+        (DataType::List(left), DataType::List(right)) => {
+            let element = wider(left.data_type(), right.data_type());
+            DataType::List(Arc::new(Field::new(left.name(), element, true)))
+        }
+        _ => DataType::Utf8,
+    }
+}
+
+/// The fields of objects in order of their names, however deep: Spark reads JSON so, as objects have no order. What is
+/// nowhere anything but null is text.
+fn by_name(fields: &Fields) -> Fields {
+    let mut sorted: Vec<Field> = fields
+        .iter()
+        .map(|field| Field::new(field.name(), by_name_inside(field.data_type()), field.is_nullable()))
+        .collect();
+    sorted.sort_by(|one, other| one.name().cmp(other.name()));
+    sorted.into()
+}
+
+fn by_name_inside(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Struct(fields) => DataType::Struct(by_name(fields)),
+        DataType::List(element) => {
+            let inside = by_name_inside(element.data_type());
+            DataType::List(Arc::new(Field::new(element.name(), inside, element.is_nullable())))
+        }
+        DataType::Null => DataType::Utf8,
+        other => other.clone(),
+    }
 }
 
 fn columns_of(schema: &Schema) -> Result<Vec<Column>, SqlError> {
@@ -219,7 +288,7 @@ async fn as_columns(
     declared: bool,
 ) -> Result<Arc<dyn TableProvider>, SqlError> {
     let state = delta::reading(inner);
-    let mut schema = file_schema(&state, &files, options).await?;
+    let mut schema = file_schema(inner, &state, &files, options).await?;
     if options.format == Format::Csv {
         // A CSV file is text: it is read as that, and what a type cannot hold is NULL, as Databricks' `PERMISSIVE` mode
         // has it. Declared columns take the fields in order, as in Spark.
@@ -231,6 +300,9 @@ async fn as_columns(
         let fields: Vec<Field> = names.map(|name| Field::new(name, DataType::Utf8, true)).collect();
         schema = Arc::new(Schema::new(fields));
     }
+    if options.format == Format::Json && declared {
+        schema = Arc::new(Schema::new(as_deep_as(columns, &schema)));
+    }
     let urls = files.iter().map(|file| url(file)).collect::<Result<Vec<_>, _>>()?;
     let listing = ListingOptions::new(file_format(options)).with_file_extension("");
     let config =
@@ -238,6 +310,20 @@ async fn as_columns(
     let raw = Arc::new(ListingTable::try_new(config)?);
     let lenient = options.format != Format::Parquet && !options.fail_fast;
     Ok(Arc::new(delta::as_declared(raw, columns, lenient)?))
+}
+
+/// The fields of JSON files, those that hold other fields as they are declared: no cast leaves a field out, or adds one.
+fn as_deep_as(columns: &[Column], found: &Schema) -> Vec<Field> {
+    let mut fields: Vec<Field> = found.fields().iter().map(|field| (**field).clone()).collect();
+    for column in columns {
+        if !matches!(column.data_type, SqlType::Struct(_) | SqlType::Array(_) | SqlType::Map(..)) {
+            continue;
+        }
+        if let Some(field) = fields.iter_mut().find(|field| field.name().eq_ignore_ascii_case(&column.name)) {
+            *field = Field::new(field.name(), arrow_types::stored(&column.data_type), true);
+        }
+    }
+    fields
 }
 
 fn file_format(options: &Options) -> Arc<dyn FileFormat> {

@@ -7,6 +7,7 @@ mod values;
 
 use std::ops::ControlFlow;
 
+use brickyard_types::SqlType;
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, DataType, Expr, FunctionArg, Ident, ObjectName, ObjectNamePart, SelectItem, Value,
     VisitMut, VisitorMut,
@@ -17,7 +18,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use crate::error::SqlError;
 use crate::from::is_generator;
 use crate::session::Parameter;
-use crate::spark::{calls, intervals, literals, tuples};
+use crate::spark::{calls, literals, tuples};
 
 /// The relation that stands for the n-th table function of a query.
 pub(crate) const TABLE_FUNCTION: &str = "__table_function_";
@@ -353,13 +354,13 @@ fn typed(parameter: &Parameter) -> Result<Expr, SqlError> {
         Some(text) => Value::SingleQuotedString(text.clone()),
         None => Value::Null,
     };
-    if let Some(text) = &parameter.value
-        && let Some(interval) = intervals::of_text(text, &parameter.data_type)
+    if let (Some(text), SqlType::YearMonthInterval | SqlType::DayTimeInterval) =
+        (&parameter.value, &parameter.data_type)
     {
-        return Ok(interval);
+        return interval(text, &parameter.data_type);
     }
     let literal = Expr::Value(value.into());
-    if parameter.data_type == brickyard_types::SqlType::String && parameter.value.is_some() {
+    if parameter.data_type == SqlType::String && parameter.value.is_some() {
         return Ok(literal);
     }
     Ok(Expr::Cast {
@@ -371,9 +372,35 @@ fn typed(parameter: &Parameter) -> Result<Expr, SqlError> {
     })
 }
 
+/// An interval, in Spark's two ways to write it: `1 02:03:04.5`, and `INTERVAL '1 02:03:04.5' DAY TO SECOND`.
+fn interval(text: &str, data_type: &SqlType) -> Result<Expr, SqlError> {
+    let trimmed = text.trim();
+    let plain = !trimmed.is_empty() && trimmed.bytes().all(|b| b.is_ascii_digit() || b"+-:. ".contains(&b));
+    let written = match data_type {
+        SqlType::YearMonthInterval if plain => format!("INTERVAL '{trimmed}' YEAR TO MONTH"),
+        _ if plain => format!("INTERVAL '{trimmed}' DAY TO SECOND"),
+        _ => trimmed.to_owned(),
+    };
+    let wrong = || {
+        let message = format!(
+            "The value '{text}' is no {data_type}. It is written as y-m or d h:m:s, or as the literal: INTERVAL '3' DAY."
+        );
+        SqlError::condition("CAST_INVALID_INPUT", "22018", message)
+    };
+    let mut expr = crate::front::parse_expression(&written).map_err(|_| wrong())?;
+    // What was sent is a value, and must not become more SQL than that.
+    let Expr::Interval(read) = &expr else { return Err(wrong()) };
+    let Expr::Value(value) = &*read.value else { return Err(wrong()) };
+    if !matches!(value.value, Value::SingleQuotedString(_) | Value::Number(..)) {
+        return Err(wrong());
+    }
+    calls::rewrite(&mut expr)?;
+    Ok(expr)
+}
+
 /// A SQL type in the parser's words.
-pub(crate) fn ast_type(data_type: &brickyard_types::SqlType) -> Result<DataType, SqlError> {
-    use brickyard_types::SqlType as T;
+pub(crate) fn ast_type(data_type: &SqlType) -> Result<DataType, SqlError> {
+    use SqlType as T;
     Ok(match data_type {
         T::Timestamp => DataType::Timestamp(None, ast::TimezoneInfo::WithTimeZone),
         T::TimestampNtz => DataType::Timestamp(None, ast::TimezoneInfo::None),

@@ -13,7 +13,7 @@ pub(crate) mod comparisons;
 mod datetime_pattern;
 mod expressions;
 pub(crate) mod indexed;
-pub(crate) mod intervals;
+mod intervals;
 mod json_options;
 pub(crate) mod json_path;
 mod json_values;

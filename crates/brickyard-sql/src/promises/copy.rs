@@ -18,6 +18,7 @@ use proptest::prelude::any;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
+use super::workspace::INTERNAL;
 use query::Maker;
 use world::World;
 
@@ -51,6 +52,8 @@ struct Counts {
     only_copy: AtomicUsize,
     /// Why queries were refused, and how many.
     reasons: parking_lot::Mutex<std::collections::BTreeMap<String, usize>>,
+    /// Errors in which the engine contradicted itself, each with how often it came and a query that has it.
+    internal: parking_lot::Mutex<std::collections::BTreeMap<String, (usize, String)>>,
 }
 
 pub fn number(variable: &str) -> Option<u64> {
@@ -123,6 +126,7 @@ fn a_generated_query_answers_as_on_tables_that_hold_only_what_its_speaker_may_se
         read(&counts.only_copy),
     );
     println!("{:#?}", counts.reasons.lock());
+    println!("internal: {:#?}", counts.internal.lock());
     assert!(failures.is_empty(), "BRICKYARD_SEED={seed}\n{}", failures.join("\n\n"));
     assert!(refused * 5 < run.max(5), "{refused} of {run} queries were refused: they promise nothing");
 }
@@ -159,6 +163,12 @@ async fn holds(world: &World, counts: &Counts, case: &Case, thread: usize) -> Re
         {
             return fail(format!("a failure inside: {why}"));
         }
+    }
+    if let Some(why) =
+        [&shown, &meant].into_iter().find_map(|answer| answer.as_ref().err()?.strip_suffix(INTERNAL))
+    {
+        let kind = why.chars().filter(|c| !c.is_ascii_digit()).take(110).collect();
+        counts.internal.lock().entry(kind).or_insert_with(|| (0, case.sql.clone())).0 += 1;
     }
     let analyst = case.person == 1;
     match (shown, meant) {

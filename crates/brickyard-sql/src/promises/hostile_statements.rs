@@ -6,9 +6,11 @@
 mod bombs;
 mod fuzz;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::copy::world::World;
+use super::workspace::{INTERNAL, told};
 use crate::Session;
 
 /// What an error says that is a bug.
@@ -36,10 +38,10 @@ async fn end(world: &World, session: &Session, statement: &str, patience: Durati
     let sql = world.workspace.sql.clone();
     let (session, text) = (session.speaking(session.speaker().clone()), statement.to_owned());
     let work = tokio::spawn(async move {
-        let answer = sql.run(&session, &text, &[], &mut Vec::new()).await.map_err(|error| error.message())?;
+        let answer = sql.run(&session, &text, &[], &mut Vec::new()).await.map_err(told)?;
         let mut rows = answer.rows;
         while let Some(batch) = rows.next().await {
-            batch.map_err(|error| crate::SqlError::from(error).message())?;
+            batch.map_err(|error| told(error.into()))?;
         }
         Ok::<(), String>(())
     });
@@ -65,6 +67,28 @@ async fn end(world: &World, session: &Session, statement: &str, patience: Durati
             }
             None => Ok(Ended::Refused(why)),
         },
+    }
+}
+
+/// Errors in which the engine contradicted itself, by their words, each with how often it came and a statement that has it.
+#[derive(Default)]
+struct Internal(BTreeMap<String, (usize, String)>);
+
+impl Internal {
+    fn count(&mut self, why: &str, statement: &str) {
+        let Some(why) = why.strip_suffix(INTERNAL) else { return };
+        let kind = why.chars().filter(|c| !c.is_ascii_digit()).take(110).collect();
+        self.0.entry(kind).or_insert_with(|| (0, short(statement))).0 += 1;
+    }
+}
+
+impl std::fmt::Display for Internal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} kinds of internal errors", self.0.len())?;
+        for (kind, (times, statement)) in &self.0 {
+            write!(f, "\n{times} x {kind}\n    {statement}")?;
+        }
+        Ok(())
     }
 }
 

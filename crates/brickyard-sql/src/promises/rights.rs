@@ -64,6 +64,159 @@ async fn parameters_are_values_and_never_sql() {
 }
 
 #[tokio::test]
+async fn a_parameter_of_each_type_is_a_value_of_that_type_or_null() {
+    let w = Workspace::empty().await;
+    for (data_type, value, shown) in [
+        ("BOOLEAN", "true", "true"),
+        ("BOOLEAN", "0", "false"),
+        ("TINYINT", "-128", "-128"),
+        ("SMALLINT", " 7 ", "7"),
+        ("INT", "2147483647", "2147483647"),
+        ("bigint", "-9223372036854775808", "-9223372036854775808"),
+        ("FLOAT", "1.5", "1.5"),
+        ("DOUBLE", "1e3", "1000.0"),
+        ("DECIMAL(10,2)", "12.345", "12.35"),
+        ("DECIMAL", "12", "12"),
+        ("DECIMAL(38,0)", "99999999999999999999999999999999999999", "99999999999999999999999999999999999999"),
+        ("STRING", "'; DROP TABLE x; --", "'; DROP TABLE x; --"),
+        ("BINARY", "aé", "61c3a9"),
+        ("DATE", "2024-02-29", "2024-02-29"),
+        ("TIMESTAMP", "2024-02-29 12:30:00.5", "2024-02-29T12:30:00.500Z"),
+        ("TIMESTAMP", "2024-02-29T12:30:00+02:00", "2024-02-29T10:30:00Z"),
+        ("TIMESTAMP_NTZ", "2024-02-29 12:30:00", "2024-02-29T12:30:00"),
+    ] {
+        let sql_type: SqlType = data_type.parse().unwrap_or_else(|error| panic!("{data_type}: {error}"));
+        let bound = |value: Option<&str>| Parameter {
+            name: "x".to_owned(),
+            value: value.map(str::to_owned),
+            data_type: sql_type.clone(),
+        };
+        let asks = async |parameter: Parameter| {
+            w.ask_with(&w.ana, "SELECT :x, typeof(:x), :x IS NULL", &[parameter], &mut Vec::new()).await
+        };
+        let answered = asks(bound(Some(value))).await;
+        assert_eq!(answered, Ok(vec![format!("{shown}|{sql_type}|false")]), "{data_type} {value}");
+        assert_eq!(asks(bound(None)).await, Ok(vec![format!("NULL|{sql_type}|true")]), "{data_type}");
+    }
+    let day = |value: &str, data_type: SqlType| Parameter {
+        name: "d".to_owned(),
+        value: Some(value.to_owned()),
+        data_type,
+    };
+    for (text, parameter, shown) in [
+        ("SELECT DATE'2024-02-28' + :d", day("2 0:0:0", SqlType::DayTimeInterval), "2024-03-01"),
+        ("SELECT date_add(:d, 1)", day("2024-02-28", SqlType::Date), "2024-02-29"),
+        (
+            "SELECT count(*) FROM VALUES (1.5), (2.5) AS t(x) WHERE x > :d",
+            day("1.50", SqlType::Decimal(10, 2)),
+            "1",
+        ),
+        ("SELECT hex(:d), unbase64('YQ==') = :d", day("a", SqlType::Binary), "61|true"),
+        ("SELECT CASE WHEN :d THEN 'yes' END", day("TRUE", SqlType::Boolean), "yes"),
+        ("SELECT 1 LIMIT :d", day("1", SqlType::Int), "1"),
+    ] {
+        let answered = w.ask_with(&w.ana, text, std::slice::from_ref(&parameter), &mut Vec::new()).await;
+        assert_eq!(answered, Ok(vec![shown.to_owned()]), "{text}");
+    }
+    // An interval is written in Spark's two ways, and nothing but an interval.
+    for (data_type, value, shown) in [
+        ("INTERVAL DAY TO SECOND", "1 02:03:04.5", "1 days 2 hours 3 mins 4.500000000 secs"),
+        (
+            "INTERVAL DAY TO SECOND",
+            "INTERVAL '-1 02:03:04' DAY TO SECOND",
+            "-1 days -2 hours -3 mins -4.000000000 secs",
+        ),
+        ("INTERVAL DAY", "INTERVAL '3' DAY", "3 days"),
+        ("INTERVAL YEAR TO MONTH", "1-2", "14 mons"),
+        ("INTERVAL MONTH", "interval 2 months", "2 mons"),
+    ] {
+        let parameter = day(value, data_type.parse().unwrap());
+        let answered =
+            w.ask_with(&w.ana, "SELECT :d", std::slice::from_ref(&parameter), &mut Vec::new()).await;
+        assert_eq!(answered, Ok(vec![shown.to_owned()]), "{value}");
+        let nothing = Parameter { value: None, ..parameter };
+        let answered = w.ask_with(&w.ana, "SELECT :d", &[nothing], &mut Vec::new()).await;
+        assert_eq!(answered, Ok(vec!["NULL".to_owned()]), "{data_type}");
+    }
+    for value in [
+        "3",
+        "soon",
+        "",
+        "INTERVAL '1' DAY + INTERVAL '1' DAY",
+        "(SELECT INTERVAL '1' DAY)",
+        "INTERVAL :d DAY",
+    ] {
+        let parameter = day(value, SqlType::DayTimeInterval);
+        let refused = w.ask_with(&w.ana, "SELECT :d", &[parameter], &mut Vec::new()).await.unwrap_err();
+        assert!(refused.contains("INTERVAL"), "{value}: {refused}");
+    }
+    let nothing = Parameter { name: "x".to_owned(), value: None, data_type: SqlType::Void };
+    let answered = w.ask_with(&w.ana, "SELECT :x, coalesce(:x, 5)", &[nothing], &mut Vec::new()).await;
+    assert_eq!(answered, Ok(vec!["NULL|5".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_function_that_a_parameter_names_is_called_by_who_may_execute_it() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE FUNCTION main.sales.add(a BIGINT, b BIGINT DEFAULT 10) RETURNS BIGINT RETURN a + b;
+         CREATE FUNCTION main.sales.above(least INT) RETURNS TABLE (id BIGINT)
+             RETURN SELECT id FROM main.sales.orders WHERE amount > least;
+         GRANT EXECUTE ON SCHEMA main.sales TO `bob@x`",
+    )
+    .await;
+    let named = |name: &str, value: &str, data_type| Parameter {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        data_type,
+    };
+    let with = |function: &str| {
+        [
+            named("f", function, SqlType::String),
+            named("a", "1", SqlType::Long),
+            named("b", "2", SqlType::Long),
+        ]
+    };
+    for (text, function, rows) in [
+        ("SELECT IDENTIFIER(:f)(:a,:b)", "main.sales.add", "3"),
+        ("SELECT IDENTIFIER(:f)(:a)", "`main`.sales.`add`", "11"),
+        ("SELECT IDENTIFIER(:f)(b => :b, a => :a) AS x", "main.sales.add", "3"),
+        (
+            "SELECT IDENTIFIER('main.sales.' || :f)(IDENTIFIER('main.sales.' || :f)(:a, :b), 100)",
+            "add",
+            "103",
+        ),
+        ("SELECT identifier ( :f ) ( :a , :b )", "main.sales.add", "3"),
+        ("SELECT * FROM IDENTIFIER(:f)(25) ORDER BY id", "main.sales.above", "3;4"),
+        ("SELECT IDENTIFIER(:f)('x', :a)", "concat", "x1"),
+    ] {
+        let answered = w.ask_with(&w.bob, text, &with(function), &mut Vec::new()).await;
+        assert_eq!(answered.map(|rows| rows.join(";")), Ok(rows.to_owned()), "{text}");
+    }
+    for (who, text, function, why) in [
+        (
+            &w.ana,
+            "SELECT IDENTIFIER(:f)(:a,:b)",
+            "main.sales.add",
+            "EXECUTE on Routine or Model 'main.sales.add'",
+        ),
+        (
+            &w.ana,
+            "SELECT * FROM IDENTIFIER(:f)(25)",
+            "main.sales.above",
+            "EXECUTE on Routine or Model 'main.sales.above'",
+        ),
+        (&w.bob, "SELECT IDENTIFIER(:f)(:a,:b)", "main.sales.none", "`none` cannot be found"),
+        (&w.bob, "SELECT IDENTIFIER(:f)(:a,:b)", "main.sales.add(1, 2); --", "INVALID_IDENTIFIER"),
+        (&w.bob, "SELECT IDENTIFIER(:f)(:a,:b)", "", "INVALID_IDENTIFIER"),
+        (&w.bob, "SELECT IDENTIFIER(:g)(:a,:b)", "main.sales.add", "UNBOUND_SQL_PARAMETER"),
+    ] {
+        let refused = w.ask_with(who, text, &with(function), &mut Vec::new()).await.unwrap_err();
+        assert!(refused.contains(why), "{text} {function}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn everybody_may_ask_who_they_are() {
     let w = Workspace::empty().await;
     let who = "SELECT current_user(), session_user(), is_member('analysts'), is_account_group_member('account users')";

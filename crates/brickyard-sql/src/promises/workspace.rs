@@ -45,8 +45,22 @@ pub const SALES: &str = "
     GRANT SELECT ON TABLE main.sales.orders TO `account users`;
 ";
 
+/// Stands at the end of a message where the engine contradicted itself: such errors are counted, and mended one by one.
+pub const INTERNAL: &str = " (internal)";
+
+/// What somebody is told, and [`INTERNAL`] after it if the engine contradicted itself.
+pub fn told(error: SqlError) -> String {
+    let mark = if error.is_internal() { INTERNAL } else { "" };
+    error.message() + mark
+}
+
 impl Workspace {
     pub async fn empty() -> Self {
+        Self::with_memory(256 << 20).await
+    }
+
+    /// Without anything, with that many bytes for all running statements.
+    pub async fn with_memory(memory_bytes: usize) -> Self {
         let mut builder = Store::builder();
         let slots = IdentitySlots::register(&mut builder);
         let permissions = builder.own::<Permissions>();
@@ -73,7 +87,7 @@ impl Workspace {
             run_dir: dir.path().join("run"),
             closed: None,
             python: None,
-            memory_bytes: 256 << 20,
+            memory_bytes,
         };
         let sql = Sql::open(catalog.clone(), clock, entropy, options).unwrap();
         Self { sql, catalog, ada, ana, bob, _dir: dir }
@@ -156,7 +170,6 @@ impl Workspace {
         parameters: &[Parameter],
         traces: &mut Vec<Trace>,
     ) -> Result<Vec<String>, String> {
-        let told = |error: SqlError| error.message();
         let answer = self.sql.run(session, statement, parameters, traces).await.map_err(told)?;
         let batches: Vec<_> = answer.rows.try_collect().await.map_err(|error| told(error.into()))?;
         let mut rows = Vec::new();

@@ -23,7 +23,7 @@ use crate::identity_functions;
 use crate::information_schema;
 use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
-use crate::run::{Rows, Run, rows_from};
+use crate::run::{Rows, Run, rows_from, spelling};
 use crate::session::Current;
 use crate::spark::{calls, clauses, lateral_alias, set_types, struct_wildcard};
 use crate::statement::Statement;
@@ -392,7 +392,9 @@ impl Run<'_> {
         // With the casts that nobody wrote: CASE of INT and DOUBLE is a DOUBLE.
         let state = self.state();
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-        let fields = plan.schema().fields();
+        let rows = rows_from(Arc::clone(plan.schema().inner()), Vec::new());
+        let (shown, _) = spelling::spelled(rows, &spelling::written(query), &self.spellings.lock());
+        let fields = shown.fields();
         let names: Vec<_> = fields.iter().map(|field| field.name().clone()).collect();
         let types: Vec<_> = fields
             .iter()

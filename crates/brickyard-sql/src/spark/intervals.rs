@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use brickyard_types::SqlType;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, IntervalMonthDayNanoArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
@@ -69,36 +68,13 @@ pub(super) fn composite(interval: &Interval) -> Result<Option<Expr>, SqlError> {
         )
     };
     let spelled = spelled(written, (from, to), outside).ok_or_else(invalid)?;
-    Ok(Some(literal(spelled)))
-}
-
-/// A literal that names its fields.
-fn literal(spelled: String) -> Expr {
-    Expr::Interval(Interval {
+    Ok(Some(Expr::Interval(Interval {
         value: Box::new(text(spelled)),
         leading_field: None,
         leading_precision: None,
         last_field: None,
         fractional_seconds_precision: None,
-    })
-}
-
-/// The interval that the text of a parameter means, where it is written as one of its type is in SQL: `1 2:30:00`, or
-/// the whole literal (`INTERVAL '1 2:30:00' DAY TO SECOND`), as unitycatalog-ai sends it.
-pub(crate) fn of_text(written: &str, of: &SqlType) -> Option<Expr> {
-    let (fields, unit) = match of {
-        SqlType::YearMonthInterval => ((0, 1), "year to month"),
-        SqlType::DayTimeInterval => ((2, 5), "day to second"),
-        _ => return None,
-    };
-    let whole = || {
-        let (interval, rest) = written.trim().split_at_checked("interval".len())?;
-        let (quoted, end) = rest.trim().strip_prefix('\'')?.split_once('\'')?;
-        let end: Vec<&str> = end.split_whitespace().collect();
-        let fits = interval.eq_ignore_ascii_case("interval") && end.join(" ").eq_ignore_ascii_case(unit);
-        fits.then_some(quoted)
-    };
-    spelled(whole().unwrap_or(written), fields, false).map(literal)
+    })))
 }
 
 fn form(from: usize, to: usize) -> String {

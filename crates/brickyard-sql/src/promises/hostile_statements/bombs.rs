@@ -2,10 +2,12 @@
 
 #![expect(clippy::print_stdout, reason = "a run says what it did, and with which seed")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Ended, end, short};
 use crate::promises::copy::world::World;
+use crate::promises::workspace::Workspace;
 
 /// What comes out of them, if anything does, is small; what they would need is not.
 const BOMBS: &[&str] = &[
@@ -150,4 +152,50 @@ async fn functions_and_views_that_double_at_each_level_are_too_complex() {
         let ended = end(&world, ana, query, Duration::from_secs(20)).await;
         assert!(matches!(ended, Ok(Ended::Refused(_))), "{query}");
     }
+}
+
+/// More than the pool holds: sorted, grouped and joined.
+const LARGE: &[(&str, &str)] = &[
+    (
+        "SELECT count(*) FROM (SELECT concat('a row of some length ', id * 7 % 200003) AS n FROM range(200000) ORDER BY n LIMIT 199999)",
+        "199999",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT concat('a row of some length ', id) AS n, count(*) FROM range(200000) GROUP BY n)",
+        "200000",
+    ),
+    (
+        "WITH t AS (SELECT concat('a row of some length ', id) AS n, repeat('x', 50) AS x FROM range(200000)) \
+         SELECT count(a.x), count(b.x) FROM t a JOIN t b ON a.n = b.n",
+        "200000|200000",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_above_the_memory_pool_spills_or_is_refused_and_the_next_one_works() {
+    let w = Workspace::with_memory(12 << 20).await;
+    let mut refusals = 0;
+    for (query, meant) in LARGE {
+        match w.ask(&w.ana, query).await {
+            Ok(rows) => assert_eq!(rows, [*meant], "{query}"),
+            Err(refused) => {
+                let documented =
+                    refused.starts_with("[RESOURCE_EXHAUSTED]") && refused.ends_with("SQLSTATE: 53200");
+                assert!(documented, "{query}: {refused}");
+                refusals += 1;
+            }
+        }
+        // What it held is given back, by tasks that end after the answer did.
+        let pool = Arc::clone(&w.sql.0.base.runtime_env().memory_pool);
+        let given_back = async {
+            while pool.reserved() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), given_back).await;
+        assert!(waited.is_ok(), "{query}: {} bytes are still held", pool.reserved());
+        let next = "SELECT count(*) FROM (SELECT DISTINCT id % 1000 FROM range(100000))";
+        assert_eq!(w.ask(&w.ana, next).await.unwrap(), ["1000"], "after {query}");
+    }
+    assert!(refusals > 0, "nothing took more than the pool holds");
 }

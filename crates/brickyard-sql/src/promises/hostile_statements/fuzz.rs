@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::execution::SessionStateBuilder;
 
-use super::{end, short};
+use super::{Internal, end, short};
 use crate::promises::copy::world::World;
 
 /// A generator of numbers that is the same everywhere.
@@ -353,7 +353,7 @@ async fn no_statement_panics_hangs_or_tells_of_the_inside() {
     let world = World::new(true).await;
     world.workspace.set_up("CREATE TABLE main.policed.fuzzed (a INT, b STRING); ALTER TABLE main.policed.fuzzed OWNER TO `ana@x`").await;
     let (_, ana, _) = &world.people[0];
-    let mut wrong = std::collections::BTreeMap::new();
+    let (mut wrong, mut internal) = (std::collections::BTreeMap::new(), Internal::default());
     let (started, mut statements, mut answered, mut stopped) = (Instant::now(), 0_u64, 0_u64, 0_u64);
     while started.elapsed() < Duration::from_secs(seconds()) {
         let text =
@@ -361,7 +361,7 @@ async fn no_statement_panics_hangs_or_tells_of_the_inside() {
         match end(&world, ana, &text, Duration::from_secs(5)).await {
             Ok(super::Ended::Answered) => answered += 1,
             Ok(super::Ended::Stopped) => stopped += 1,
-            Ok(super::Ended::Refused(_)) => {}
+            Ok(super::Ended::Refused(why)) => internal.count(&why, &text),
             Err(why) => {
                 let kind: String = why.chars().filter(|c| !c.is_ascii_digit()).take(110).collect();
                 wrong.entry(kind).or_insert_with(|| format!("{}\n    {why}", short(&text)));
@@ -369,7 +369,9 @@ async fn no_statement_panics_hangs_or_tells_of_the_inside() {
         }
         statements += 1;
     }
-    println!("{statements} statements, {answered} answered, {stopped} stopped, BRICKYARD_SEED={seed}");
+    println!(
+        "{statements} statements, {answered} answered, {stopped} stopped, BRICKYARD_SEED={seed}\n{internal}"
+    );
     let wrong: Vec<_> = wrong.into_values().collect();
     assert!(wrong.is_empty(), "BRICKYARD_SEED={seed}\n{}", wrong.join("\n"));
 }

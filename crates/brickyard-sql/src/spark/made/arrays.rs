@@ -144,7 +144,13 @@ fn overlap(given: &Given<'_>) -> Result<ArrayRef> {
     if left.data_type().is_null() || right.data_type().is_null() {
         return Ok(datafusion::arrow::array::new_null_array(&DataType::Boolean, given.rows));
     }
-    let (left, right) = (left.as_list::<i32>(), right.as_list::<i32>());
+    let (Some(left), Some(right)) = (left.as_list_opt::<i32>(), right.as_list_opt::<i32>()) else {
+        return wrong(format!(
+            "two arrays may overlap, {} and {} do not",
+            left.data_type(),
+            right.data_type()
+        ));
+    };
     let values = if right.value_type() == left.value_type() {
         Arc::clone(right.values())
     } else {
