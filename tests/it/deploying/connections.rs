@@ -64,7 +64,7 @@ async fn ask(kit: &Kit, token: &str, more: Value) -> Reply {
 #[tokio::test]
 async fn an_agent_calls_a_service_outside_through_the_connection_that_it_declared() {
     let (agent, service) = (Guest::start().await, Guest::start().await);
-    let kit = Kit::builder(&workspace(&agent.url)).sql(&sql(&service.url)).start().await;
+    let kit = Kit::builder(&workspace(&agent.url)).sql(sql(&service.url)).start().await;
     let (own, anas) = tokens(&kit, &agent, "forecaster").await;
 
     // What `w.serving_endpoints.http_request` sends: three of the fields are JSON as text.
@@ -95,7 +95,7 @@ async fn an_agent_calls_a_service_outside_through_the_connection_that_it_declare
 #[tokio::test]
 async fn what_cannot_be_asked_through_a_connection_is_refused_by_name() {
     let service = Guest::start().await;
-    let kit = Kit::builder(&workspace("http://127.0.0.1:9")).sql(&sql(&service.url)).start().await;
+    let kit = Kit::builder(&workspace("http://127.0.0.1:9")).sql(sql(&service.url)).start().await;
     let admin = kit.token("admin@example.com");
     for (more, refusal) in [
         (json!({"connection_name": "nowhere"}), "Connection 'nowhere' does not exist."),
@@ -116,7 +116,7 @@ async fn what_cannot_be_asked_through_a_connection_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_creator_who_may_not_use_a_declared_connection_is_told_so() {
-    let kit = Kit::builder(&workspace("http://127.0.0.1:9")).sql(&sql("http://127.0.0.1:9")).start().await;
+    let kit = Kit::builder(&workspace("http://127.0.0.1:9")).sql(sql("http://127.0.0.1:9")).start().await;
     let wanted = json!({"uc_connection": [{"name": "weather"}, {"name": "nowhere"}]});
     let refused = create(&kit, ANA, "hers", vec![declaring("hers", wanted.clone())]).await.refusal();
     for part in [

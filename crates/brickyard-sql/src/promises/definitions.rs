@@ -182,7 +182,7 @@ async fn comments_and_properties_are_read_back_of_each_kind() {
     }
     // A schema's are set, and never unset.
     let schema = "DESCRIBE SCHEMA EXTENDED main.s";
-    assert!(shown(schema).await.ends_with("Properties|[a=1,b=2]"));
+    assert!(shown(schema).await.ends_with("Properties|((a,1), (b,2))"));
     w.set_up("ALTER SCHEMA main.s SET DBPROPERTIES ('b' = '3', 'c.d' = '4')").await;
-    assert!(shown(schema).await.ends_with("Properties|[a=1,b=3,c.d=4]"));
+    assert!(shown(schema).await.ends_with("Properties|((a,1), (b,3), (c.d,4))"));
 }

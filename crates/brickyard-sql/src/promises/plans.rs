@@ -117,12 +117,11 @@ async fn a_window_is_parted_and_sorted_by_any_expression() {
             vec!["1|2", "1|4", "2|2", "2|4"],
         ),
         (
-            format!(
                 "SELECT id, row_number() OVER (PARTITION BY length(dept) / 2 < 5, length(dept) ORDER BY -id) AS a,
                     row_number() OVER (ORDER BY length(dept) / 2 < 5, id % 2, id) AS b,
                     sum(id) OVER (PARTITION BY upper(dept)) AS c
                  FROM main.sales.staff"
-            ),
+                .to_owned(),
             vec!["1|3|3|3", "2|2|2|3", "3|1|4|3", "4|1|1|4"],
         ),
         (
