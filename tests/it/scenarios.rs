@@ -86,11 +86,11 @@ async fn p5_6_an_older_profile_refuses_short_names_and_says_which_dotted_one_to_
     let reply = kit
         .post("/api/2.0/serving-endpoints", &carol, &echo("older", "genie ai-gateway iam.current-user:read"))
         .await;
-    let begins = "Invalid user API scope(s) specified for model: older. Invalid scopes: genie, ai-gateway. \
+    let begins = "Invalid user API scope(s) specified for model: older. Invalid scopes: ai-gateway, genie. \
         Allowed scopes are: sql.statement-execution, ";
     assert_eq!(reply.status, 400, "{}", reply.text);
     tells(reply.json()["message"].as_str().expect("a message"), &[begins]);
-    let hints = ["hint: genie: write dashboards.genie", "hint: ai-gateway: write serving.serving-endpoints"];
+    let hints = ["hint: ai-gateway: write serving.serving-endpoints", "hint: genie: write dashboards.genie"];
     tells(&kit.explain(reply.request_id()), &hints);
     let reply = kit
         .post(

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use brickyard_types::BearerToken;
 use zeroize::Zeroizing;
@@ -102,9 +103,11 @@ fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// In one step. Beside others that replace the same file, in this process and in others.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
+    beside.push(format!(".{}.{}.new", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
     let beside = PathBuf::from(beside);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(content)?;
@@ -134,6 +137,23 @@ mod tests {
         assert_eq!(fs::read_dir(folder.credentials()).expect("there").count(), 1);
         folder.remove();
         assert!(!dir.path().join("w").exists());
+    }
+
+    /// Endpoints are brought up beside each other, and their scripts are the same.
+    #[test]
+    fn pools_that_begin_at_the_same_time_all_have_their_scripts() {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        std::thread::scope(|scope| {
+            let pools: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..50).try_for_each(|_| Scripts::write(dir.path()).map(drop))))
+                .collect();
+            for pool in pools {
+                pool.join().expect("no panic").expect("written");
+            }
+        });
+        let scripts = Scripts::write(dir.path()).expect("written");
+        assert_eq!(fs::read(&scripts.worker).expect("there"), WORKER.as_bytes());
+        assert_eq!(fs::read_dir(&scripts.folder).expect("there").count(), 3, "nothing is left beside them");
     }
 
     /// An agent may read its token at any moment, also at that of its replacement.
