@@ -7,6 +7,7 @@ import sys
 import time
 
 import authorize_rows
+import build_rows
 import http_rows
 import issuer_rows
 import python_rows
@@ -17,12 +18,14 @@ from machine import CORES, LOAD_CORE, SCRATCH, SERVER_CORE
 from measure import ROUNDS, SECONDS, Report
 
 PARTS = ("http", "latency", "start", "scale", "issuer", "authorize", "statements", "queries", "python")
+# Not without being named.
+LONG = ("build",)
 
 
 def main():
     parts = sys.argv[1:] or PARTS
-    for unknown in set(parts) - set(PARTS):
-        raise SystemExit(f"no part {unknown}; there are {', '.join(PARTS)}")
+    for unknown in set(parts) - {*PARTS, *LONG}:
+        raise SystemExit(f"no part {unknown}; there are {', '.join((*PARTS, *LONG))}")
     for tool in ("wrk", *(("node", "npm") if "issuer" in parts else ())):
         if not shutil.which(tool):
             raise SystemExit(f"{tool} is needed (Debian: apt-get install wrk nodejs npm)")
@@ -57,6 +60,8 @@ def main():
         sql_rows.queries(report)
     if "python" in parts:
         python_rows.agents(report)
+    if "build" in parts:
+        build_rows.building(report)
     missed = report.table()
     print(f"load average at the end {os.getloadavg()[0]:.2f}; {time.monotonic() - begin:.0f} s in all")
     (SCRATCH / "result.json").write_text(json.dumps(report.rows, indent=1))

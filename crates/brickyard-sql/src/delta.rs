@@ -84,7 +84,7 @@ pub(crate) async fn at(
     columns: &[Column],
 ) -> Result<Arc<dyn TableProvider>, SqlError> {
     let raw = raw(inner, folder).await?;
-    Ok(Arc::new(as_declared(raw, columns, false)?))
+    as_declared(raw, columns, false)
 }
 
 /// The columns of a Delta folder.
@@ -247,8 +247,14 @@ pub(crate) fn as_declared(
     raw: Arc<dyn TableProvider>,
     columns: &[Column],
     bad_values_are_null: bool,
-) -> Result<ViewTable, SqlError> {
+) -> Result<Arc<dyn TableProvider>, SqlError> {
     let schema = raw.schema();
+    let is_as_declared = |(field, column): (&Arc<Field>, &Column)| {
+        *field.name() == column.name && *field.data_type() == arrow_types::to_arrow(&column.data_type)
+    };
+    if schema.fields().len() == columns.len() && schema.fields().iter().zip(columns).all(is_as_declared) {
+        return Ok(raw);
+    }
     let shown = columns.iter().map(|column| {
         let wanted = arrow_types::to_arrow(&column.data_type);
         let same = |field: &&Arc<Field>| field.name() == &column.name;
@@ -269,7 +275,7 @@ pub(crate) fn as_declared(
     });
     let shown: Vec<Expr> = shown.collect();
     let plan = LogicalPlanBuilder::scan("files", provider_as_source(raw), None)?.project(shown)?.build()?;
-    Ok(ViewTable::new(plan, None))
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
 /// A session that only reads files, on the engine's memory.

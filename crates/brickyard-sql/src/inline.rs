@@ -24,6 +24,7 @@ use crate::barrier::Barrier;
 use crate::deep::deep;
 use crate::error::SqlError;
 use crate::front::{self, FunctionBody as Body};
+use crate::named_arguments::Places;
 use crate::planner::Called;
 use crate::python_function::{PythonFunction, scalar_udf};
 use crate::relation::context;
@@ -522,39 +523,15 @@ fn parameter_schema(
     Ok(Arc::new(DFSchema::new_with_metadata(fields.collect(), HashMap::new())?))
 }
 
-/// Arguments in the order of the parameters: those without a name first, then each in its place.
+/// The arguments of a call with constants, in the order of the parameters.
 fn in_order(
     function: &str,
     parameters: &[Parameter],
     arguments: Vec<(Option<String>, ScalarValue)>,
 ) -> Result<Vec<Expr>, SqlError> {
-    let mut places: Vec<Option<Expr>> = vec![None; parameters.len()];
-    for (index, (name, value)) in arguments.into_iter().enumerate() {
-        let place = match &name {
-            None => Some(index),
-            Some(name) => parameters.iter().position(|parameter| parameter.name == *name),
-        };
-        let slot = place.and_then(|place| places.get_mut(place)).filter(|slot| slot.is_none());
-        let Some(slot) = slot else {
-            return Err(SqlError::condition(
-                "WRONG_NUM_ARGS",
-                "42605",
-                format!(
-                    "{function} does not take the argument {}.",
-                    name.unwrap_or_else(|| (index + 1).to_string())
-                ),
-            ));
-        };
-        *slot = Some(Expr::Literal(value, None));
+    let mut places = Places::new(function, parameters.iter().map(|parameter| parameter.name.as_str()));
+    for (name, value) in arguments {
+        places.put(name, Expr::Literal(value, None))?;
     }
-    let filled = places.into_iter().zip(parameters).map(|(place, parameter)| {
-        place.or_else(|| parameter.default.clone()).ok_or_else(|| {
-            SqlError::condition(
-                "WRONG_NUM_ARGS",
-                "42605",
-                format!("{function} needs a value for its parameter {}.", parameter.name),
-            )
-        })
-    });
-    filled.collect()
+    places.filled(|at| Ok(parameters[at].default.clone()))
 }

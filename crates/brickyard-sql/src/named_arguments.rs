@@ -2,7 +2,7 @@
 //!
 //! The planner knows positions, and no parameter that has a default. So each argument is put in the place of its
 //! parameter before planning, and each one that was left out is the parameter's default, as it was written. (Table
-//! functions are called with constants, and find their parameters in `inline.rs`.)
+//! functions are called with constants: those find their [`Places`] in `inline.rs`.)
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -87,61 +87,103 @@ impl Placing<'_, '_> {
         FunctionDetail { parameters, .. }: &FunctionDetail,
         arguments: Vec<FunctionArg>,
     ) -> Result<Vec<FunctionArg>, SqlError> {
-        let mut places: Vec<Option<FunctionArgExpr>> = parameters.iter().map(|_| None).collect();
-        let mut named = None;
-        for (at, argument) in arguments.into_iter().enumerate() {
+        let names = parameters.iter().map(|parameter| parameter.name.as_str());
+        let mut places = Places::new(function, names);
+        for argument in arguments {
             let (name, value) = match argument {
                 FunctionArg::Named { name, arg, .. }
-                | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => (name.value, arg),
+                | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => (Some(name.value), arg),
                 FunctionArg::ExprNamed { name, .. } => {
                     return Err(SqlError::unsupported(format_args!("an argument named {name}")));
                 }
-                FunctionArg::Unnamed(value) => {
-                    if let Some(name) = named {
-                        return Err(wrong(
-                            "UNEXPECTED_POSITIONAL_ARGUMENT",
-                            format!(
-                                "An argument of `{function}` without a name follows the one named `{name}`."
-                            ),
-                        ));
-                    }
-                    let Some(place) = places.get_mut(at) else {
-                        let message = format!("{function} takes at most {} arguments.", parameters.len());
-                        return Err(SqlError::condition("WRONG_NUM_ARGS", "42605", message));
-                    };
-                    *place = Some(value);
-                    continue;
-                }
+                FunctionArg::Unnamed(value) => (None, value),
             };
-            let found = parameters.iter().position(|parameter| parameter.name.eq_ignore_ascii_case(&name));
-            let Some(place) = found.and_then(|found| places.get_mut(found)) else {
-                let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            places.put(name, value)?;
+        }
+        let default = |at: usize| self.run.default_argument(&parameters[at]).transpose();
+        let filled = places.filled(|at| Ok(default(at)?.map(FunctionArgExpr::Expr)))?;
+        Ok(filled.into_iter().map(FunctionArg::Unnamed).collect())
+    }
+}
+
+/// The values of a call, each in the place of its parameter.
+pub(crate) struct Places<'a, V> {
+    function: &'a str,
+    parameters: Vec<&'a str>,
+    values: Vec<Option<V>>,
+    /// How many were put without a name.
+    unnamed: usize,
+    /// The last that was put by its name.
+    named: Option<String>,
+}
+
+impl<'a, V> Places<'a, V> {
+    pub(crate) fn new(function: &'a str, parameters: impl Iterator<Item = &'a str>) -> Self {
+        let parameters: Vec<&str> = parameters.collect();
+        let values = parameters.iter().map(|_| None).collect();
+        Self { function, parameters, values, unnamed: 0, named: None }
+    }
+
+    /// Puts a value in the place of the parameter that it names, in any case; without a name in the next place.
+    ///
+    /// # Errors
+    /// If there is no such place, or it is taken, or a value without a name follows one that has a name.
+    pub(crate) fn put(&mut self, name: Option<String>, value: V) -> Result<(), SqlError> {
+        let function = self.function;
+        let Some(name) = name else {
+            if let Some(name) = &self.named {
                 return Err(wrong(
-                    "UNRECOGNIZED_PARAMETER_NAME",
-                    format!("`{function}` has no parameter `{name}`. It has: {}.", known.join(", ")),
-                ));
-            };
-            if place.replace(value).is_some() {
-                return Err(wrong(
-                    "DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT",
-                    format!("The parameter `{name}` of `{function}` is given twice."),
+                    "UNEXPECTED_POSITIONAL_ARGUMENT",
+                    format!("An argument of `{function}` without a name follows the one named `{name}`."),
                 ));
             }
-            named = Some(name);
-        }
-        let placed = places.into_iter().zip(parameters).map(|(place, parameter)| {
-            let value = match place {
-                Some(value) => value,
-                None => FunctionArgExpr::Expr(self.run.default_argument(parameter).unwrap_or_else(|| {
-                    Err(wrong(
-                        "REQUIRED_PARAMETER_NOT_FOUND",
-                        format!("`{function}` needs a value for its parameter `{}`.", parameter.name),
-                    ))
-                })?),
+            let Some(place) = self.values.get_mut(self.unnamed) else {
+                let message = format!("{function} takes at most {} arguments.", self.parameters.len());
+                return Err(SqlError::condition("WRONG_NUM_ARGS", "42605", message));
             };
-            Ok(FunctionArg::Unnamed(value))
+            *place = Some(value);
+            self.unnamed += 1;
+            return Ok(());
+        };
+        let found = self.parameters.iter().position(|parameter| parameter.eq_ignore_ascii_case(&name));
+        let Some(place) = found.and_then(|found| self.values.get_mut(found)) else {
+            let known = self.parameters.join(", ");
+            return Err(wrong(
+                "UNRECOGNIZED_PARAMETER_NAME",
+                format!("`{function}` has no parameter `{name}`. It has: {known}."),
+            ));
+        };
+        if place.replace(value).is_some() {
+            return Err(wrong(
+                "DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT",
+                format!("The parameter `{name}` of `{function}` is given twice."),
+            ));
+        }
+        self.named = Some(name);
+        Ok(())
+    }
+
+    /// A value for every parameter: what was put, or what `default` has for the parameter at this position.
+    ///
+    /// # Errors
+    /// If a parameter has neither.
+    pub(crate) fn filled(
+        self,
+        default: impl Fn(usize) -> Result<Option<V>, SqlError>,
+    ) -> Result<Vec<V>, SqlError> {
+        let (function, parameters) = (self.function, self.parameters);
+        let filled = self.values.into_iter().enumerate().map(|(at, value)| {
+            if let Some(value) = value {
+                return Ok(value);
+            }
+            default(at)?.ok_or_else(|| {
+                wrong(
+                    "REQUIRED_PARAMETER_NOT_FOUND",
+                    format!("`{function}` needs a value for its parameter `{}`.", parameters[at]),
+                )
+            })
         });
-        placed.collect()
+        filled.collect()
     }
 }
 

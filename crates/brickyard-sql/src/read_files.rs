@@ -309,7 +309,7 @@ async fn as_columns(
         ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing).with_schema(schema);
     let raw = Arc::new(ListingTable::try_new(config)?);
     let lenient = options.format != Format::Parquet && !options.fail_fast;
-    Ok(Arc::new(delta::as_declared(raw, columns, lenient)?))
+    delta::as_declared(raw, columns, lenient)
 }
 
 /// The fields of JSON files, those that hold other fields as they are declared: no cast leaves a field out, or adds one.

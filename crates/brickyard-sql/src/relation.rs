@@ -187,11 +187,19 @@ impl Run<'_> {
     ) -> Result<(LogicalPlan, bool), SqlError> {
         let mut checks = Vec::new();
         let mut safe = true;
-        let scan = LogicalPlanBuilder::scan(INSIDE, provider_as_source(provider), None)?.build()?;
-        let names: Vec<Column> = scan.schema().columns();
-        let lower = names.iter().map(|column| Expr::Column(column.clone()).alias(column.name.to_lowercase()));
+        let schema = provider.schema();
+        let folded = schema.fields().iter().all(|field| *field.name() == field.name().to_lowercase());
         // With a name of its own: a filter's subquery must not take a column of the row for one of its own.
-        let mut plan = LogicalPlanBuilder::from(scan).project(lower.collect::<Vec<_>>())?.alias(ROW)?;
+        let mut plan = if folded {
+            LogicalPlanBuilder::scan(ROW, provider_as_source(provider), None)?
+        } else {
+            let scan = LogicalPlanBuilder::scan(INSIDE, provider_as_source(provider), None)?.build()?;
+            let columns = scan.schema().columns().into_iter().map(|column| {
+                let lower = column.name.to_lowercase();
+                Expr::Column(column).alias(lower)
+            });
+            LogicalPlanBuilder::from(scan).project(columns.collect::<Vec<_>>())?.alias(ROW)?
+        };
         if let Some(filter) = &table.row_filter {
             let keep = self.filter_expression(scope, object, filter, plan.schema()).await?;
             safe &= cannot_fail(&keep, plan.schema());

@@ -63,11 +63,22 @@ impl Run<'_> {
         }
     }
 
+    fn manages(&self, object: &Object) -> bool {
+        let speaker = self.session.speaker().asker();
+        self.sql.catalog.authorize_as(&speaker, ManageObject(Self::target(object))).is_ok()
+    }
+
     /// Whether the speaker may know how many rows and bytes there are in all.
     fn may_count(&self, object: &Object) -> bool {
         let filtered = object.table().is_some_and(|table| table.row_filter.is_some());
-        let speaker = self.session.speaker().asker();
-        !filtered || self.sql.catalog.authorize_as(&speaker, ManageObject(Self::target(object))).is_ok()
+        !filtered || self.manages(object)
+    }
+
+    /// Whether the speaker may know where the files are, which hold every row as it is.
+    fn may_open_files(&self, object: &Object) -> bool {
+        let masked =
+            object.table().is_some_and(|table| table.columns.iter().any(|column| column.mask.is_some()));
+        self.may_count(object) && (!masked || self.manages(object))
     }
 
     async fn history(&self, object: &Object) -> Result<Rows, SqlError> {
@@ -117,6 +128,7 @@ impl Run<'_> {
         let commits = history::commits(&table).await?;
         let modified = TimestampMillisecondArray::from_iter([commits.first().and_then(Commit::time)]);
         let created = TimestampMillisecondArray::from_iter([commits.last().and_then(Commit::time)]);
+        let location = self.may_open_files(object).then(|| table.table_url().to_string());
         let snapshot = table.snapshot().map_err(|error| SqlError::Engine(error.into()))?;
         let reader = snapshot.protocol().min_reader_version();
         let writer = snapshot.protocol().min_writer_version();
@@ -128,6 +140,7 @@ impl Run<'_> {
             ("id", text(Some(object.uid.to_string()))),
             ("name", text(Some(object.full_name.to_string()))),
             ("description", text(object.comment.clone())),
+            ("location", text(location)),
             ("createdAt", in_utc(created)?),
             ("lastModified", in_utc(modified)?),
             ("partitionColumns", text(columns_in("partitionColumns"))),

@@ -100,7 +100,7 @@ pub(crate) async fn as_of(
             Arc::new(DeltaReader(then.table_provider().with_session(state).await?))
         }
     };
-    Ok(Arc::new(as_declared(raw, &detail.columns, false)?))
+    as_declared(raw, &detail.columns, false)
 }
 
 /// The version's number.

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::REWRITTEN;
 use crate::error::SqlError;
+use crate::named_arguments::Places;
 
 /// In the order of positions; the first three are required.
 const PARAMETERS: [&str; 6] = ["conn", "method", "path", "headers", "params", "json"];
@@ -19,56 +20,27 @@ pub(crate) fn positional(function: &mut Function) -> Result<(), SqlError> {
     if !is_it {
         return Ok(());
     }
-    let mut places: [Option<Expr>; 6] = Default::default();
+    let mut places = Places::new("http_request", PARAMETERS.into_iter());
     for argument in std::mem::take(&mut list.args) {
-        let (name, value) = match argument {
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => (name.value, value),
-            FunctionArg::ExprNamed {
-                name: Expr::Identifier(name),
-                arg: FunctionArgExpr::Expr(value),
-                ..
-            } => (name.value, value),
-            _ => {
-                return Err(wrong(
-                    "NAMED_ARGUMENTS_REQUIRED",
-                    "42601",
-                    "`http_request` takes named arguments only: http_request(conn => 'c', method => 'GET', path => '/x').".to_owned(),
-                ));
-            }
-        };
-        let name = name.to_lowercase();
-        let Some(at) = PARAMETERS.iter().position(|parameter| *parameter == name) else {
-            return Err(wrong(
-                "UNRECOGNIZED_PARAMETER_NAME",
-                "4274K",
-                format!("`http_request` has no parameter `{name}`. It has: {}.", PARAMETERS.join(", ")),
+        let (FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
+        | FunctionArg::ExprNamed {
+            name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), ..
+        }) = argument
+        else {
+            return Err(SqlError::condition(
+                "NAMED_ARGUMENTS_REQUIRED",
+                "42601",
+                "`http_request` takes named arguments only: http_request(conn => 'c', method => 'GET', path => '/x')."
+                    .to_owned(),
             ));
         };
+        let name = name.value.to_lowercase();
         let value = if matches!(name.as_str(), "headers" | "params") { map_of_arrays(value) } else { value };
-        if places[at].replace(value).is_some() {
-            return Err(wrong(
-                "DUPLICATE_ROUTINE_PARAMETER_ASSIGNMENT",
-                "4274K",
-                format!("The parameter `{name}` of `http_request` is given twice."),
-            ));
-        }
+        places.put(Some(name), value)?;
     }
-    let mut args = Vec::with_capacity(PARAMETERS.len());
-    for (at, place) in places.into_iter().enumerate() {
-        let value = match place {
-            Some(value) => value,
-            None if at < REQUIRED => {
-                return Err(wrong(
-                    "REQUIRED_PARAMETER_NOT_FOUND",
-                    "4274K",
-                    format!("`http_request` needs its parameter `{}`.", PARAMETERS[at]),
-                ));
-            }
-            None => Expr::Value(Value::Null.into()),
-        };
-        args.push(unnamed(value));
-    }
-    list.args = args;
+    let nothing = || Expr::Value(Value::Null.into());
+    let filled = places.filled(|at| Ok((at >= REQUIRED).then(nothing)))?;
+    list.args = filled.into_iter().map(unnamed).collect();
     // Another name: these arguments are not looked at again.
     function.name = named(REWRITTEN);
     Ok(())
@@ -113,8 +85,4 @@ fn named(name: &str) -> ObjectName {
 
 fn unnamed(value: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
-}
-
-fn wrong(condition: &'static str, state: &'static str, message: String) -> SqlError {
-    SqlError::condition(condition, state, message)
 }

@@ -155,7 +155,7 @@ async fn a_token_comes_from_a_secret_scope_for_who_may_read_it() {
 async fn what_is_wrong_with_a_call_is_said_by_name() {
     let (w, echo) = workspace().await;
     for (arguments, says) in [
-        ("conn => 'slack', method => 'GET'", "needs its parameter `path`"),
+        ("conn => 'slack', method => 'GET'", "needs a value for its parameter `path`"),
         (
             "conn => 'slack', method => 'GET', path => '/', path => '/'",
             "`path` of `http_request` is given twice",
