@@ -219,8 +219,9 @@ pub(crate) fn plain(error: &DataFusionError) -> String {
         other => {
             let text = other.strip_backtrace();
             if let Some(expression) = text.split("Physical plan does not support logical expression ").nth(1)
+                && let Some(message) = not_decorrelated(expression)
             {
-                return not_decorrelated(expression).to_owned();
+                return message.to_owned();
             }
             let end =
                 text.find("\nThis issue was likely caused by a bug in DataFusion").unwrap_or(text.len());
@@ -235,13 +236,15 @@ pub(crate) const CORRELATED: &str = "brickyard does not support a subquery of on
      with GROUP BY.";
 
 /// A subquery that could not be made a join.
-fn not_decorrelated(expression: &str) -> &'static str {
-    if expression.starts_with("ScalarSubquery") {
-        CORRELATED
-    } else {
-        "brickyard does not support EXISTS and IN (SELECT ..) that refer to the query around them elsewhere than in the \
-         subquery's own WHERE. Write a LEFT JOIN."
+fn not_decorrelated(expression: &str) -> Option<&'static str> {
+    let starts = |name: &str| expression.starts_with(name);
+    if starts("ScalarSubquery") {
+        return Some(CORRELATED);
     }
+    (starts("Exists") || starts("InSubquery")).then_some(
+        "brickyard does not support EXISTS and IN (SELECT ..) that refer to the query around them elsewhere than in the \
+         subquery's own WHERE. Write a LEFT JOIN.",
+    )
 }
 
 /// True for a pattern that is none, or too large.

@@ -61,9 +61,9 @@ impl Round<'_> {
             Sort::Nameless
         } else if self.get_function_meta(&name).is_some() {
             Sort::Scalar
-        } else if self.state.window_functions().contains_key(&name)
-            && !self.state.aggregate_functions().contains_key(&name)
-        {
+        } else if self.state.aggregate_functions().contains_key(&name) {
+            Sort::Aggregate
+        } else if self.state.window_functions().contains_key(&name) {
             Sort::Window
         } else {
             Sort::Other

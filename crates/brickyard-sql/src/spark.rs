@@ -20,6 +20,7 @@ mod json_values;
 pub(crate) mod lateral_alias;
 pub(crate) mod literals;
 pub(crate) mod made;
+pub(crate) mod misplaced;
 mod moment_text;
 pub(crate) mod percentiles;
 pub(crate) mod planner;

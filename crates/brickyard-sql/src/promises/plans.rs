@@ -76,6 +76,33 @@ async fn a_rank_over_full_joins_of_one_value_is_planned_and_right() {
     assert_eq!(w.ask(&w.ana, query).await.as_deref(), Ok(&["1|1".to_owned(), "1|1".to_owned()][..]));
 }
 
+#[tokio::test]
+async fn a_condition_that_is_never_true_meets_a_filter_that_asks_a_table() {
+    let w = Workspace::with_sales().await;
+    w.set_up(
+        "CREATE TABLE main.private.regions (who STRING, region STRING);
+         INSERT INTO main.private.regions VALUES ('ana@x', 'EMEA'), ('bob@x', 'AMER');
+         CREATE FUNCTION main.sales.listed(region STRING) RETURNS BOOLEAN RETURN
+             is_account_group_member('analysts')
+             OR EXISTS (SELECT 1 FROM main.private.regions r WHERE r.who = current_user() AND r.region = listed.region);
+         ALTER TABLE main.sales.orders SET ROW FILTER main.sales.listed ON (region)",
+    )
+    .await;
+    for query in [
+        "SELECT * FROM (SELECT 3 AS c0, o.id AS c1, count(*) AS c2 FROM main.sales.orders o
+            CROSS JOIN main.sales.orders p WHERE o.id = 1 GROUP BY 1, o.id) t (k0, k1, k2) WHERE t.k0 = 1",
+        "SELECT * FROM (SELECT 3 AS c0, count(*) AS c2 FROM main.sales.orders o GROUP BY 1) t WHERE c0 = 1",
+        "SELECT * FROM (SELECT 3 AS c0, o.id FROM main.sales.orders o) t WHERE c0 = 1",
+        "SELECT * FROM (SELECT 3 AS c0, o.id FROM main.sales.orders o WHERE o.id = 1) t WHERE c0 = 1",
+        "SELECT * FROM (SELECT 3 AS c0, o.id FROM main.sales.orders o CROSS JOIN main.sales.orders p
+            WHERE o.id = 1) t WHERE c0 = 1",
+        "SELECT * FROM main.sales.orders WHERE false",
+        "SELECT * FROM main.sales.orders WHERE 3 = 1",
+    ] {
+        assert_eq!(w.ask(&w.ana, query).await.as_deref(), Ok(&[][..]), "{query}");
+    }
+}
+
 /// Found by generated queries: of an expression with a function inside a comparison the planner does not see that the rows
 /// below are sorted by it.
 #[tokio::test]

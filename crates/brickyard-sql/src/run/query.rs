@@ -25,7 +25,7 @@ use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from, spelling};
 use crate::session::Current;
-use crate::spark::{calls, clauses, lateral_alias, set_types, struct_wildcard};
+use crate::spark::{calls, clauses, lateral_alias, misplaced, set_types, struct_wildcard};
 use crate::statement::Statement;
 use crate::temporary::variables::Variables;
 
@@ -170,10 +170,15 @@ impl Run<'_> {
                     statement_functions: &functions,
                     find_function: &find_function,
                 };
+                let sort = |call: &ast::Function| round.sort(call);
                 match &tree {
-                    Tree::Query(query) => clauses::check(&**query, &|call| round.sort(call))?,
+                    Tree::Query(query) => {
+                        clauses::check(&**query, &sort)?;
+                        misplaced::check(&**query, &sort)?;
+                    }
                     Tree::Expression(expression, _) => {
-                        clauses::check(&**expression, &|call| round.sort(call))?;
+                        clauses::check(&**expression, &sort)?;
+                        misplaced::check(&**expression, &sort)?;
                     }
                 }
                 let planned = plan_once(&round, &tree, read);

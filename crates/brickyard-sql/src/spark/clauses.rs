@@ -19,7 +19,8 @@ pub(crate) enum Sort {
     Nameless,
     /// Made for `OVER`, and no aggregate.
     Window,
-    /// An aggregate, or nothing at all.
+    Aggregate,
+    /// Nothing at all.
     Other,
 }
 
@@ -78,7 +79,7 @@ impl Visitor for Finder<'_> {
             Sort::Scalar => &["named arguments"],
             Sort::Nameless => &[],
             Sort::Window => &["OVER", "named arguments", "IGNORE NULLS and RESPECT NULLS"],
-            Sort::Other => return ControlFlow::Continue(()),
+            Sort::Aggregate | Sort::Other => return ControlFlow::Continue(()),
         };
         match clauses.into_iter().find(|clause| !allowed.contains(clause)) {
             Some(clause) => {
