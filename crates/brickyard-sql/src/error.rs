@@ -1,8 +1,10 @@
 //! Why a statement did not run, in Databricks' words: `[CONDITION] text SQLSTATE: 00000`.
 
+pub(crate) mod of_engine;
+mod of_planner;
+
 use brickyard_catalog::unity::UnityError;
 use brickyard_catalog::{DenialKind, Denied, Trace};
-use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::front::SyntaxError;
@@ -47,6 +49,11 @@ impl SqlError {
         Self::Condition { condition, message: message.into(), sql_state }
     }
 
+    /// As the engine carries it, until it comes out again as it is.
+    pub(crate) fn in_engine(self) -> DataFusionError {
+        DataFusionError::External(Box::new(self))
+    }
+
     /// Something that is understood and not supported, by name.
     pub fn unsupported(feature: impl std::fmt::Display) -> Self {
         let message = format!("brickyard does not support {feature}.");
@@ -72,7 +79,7 @@ impl SqlError {
             Self::Engine(error) => match (python_function(error), condition(error)) {
                 (Some(_), _) => "39000",
                 (_, Some(error)) => error.sql_state(),
-                _ => engine_state(error),
+                _ => of_engine::condition(error).1,
             },
             Self::Cancelled => "HY008",
         }
@@ -98,7 +105,10 @@ impl SqlError {
             Self::Engine(error) => match (python_function(error), condition(error)) {
                 (Some(error), _) => error.to_string(),
                 (_, Some(error)) => error.message(),
-                _ => format!("[{}] {} SQLSTATE: {state}", engine_condition(error), plain(error)),
+                _ => {
+                    let (condition, text) = (of_engine::condition(error).0, of_engine::text(error));
+                    format!("[{condition}] {text} SQLSTATE: {state}")
+                }
             },
             Self::Cancelled => "The statement was cancelled.".to_owned(),
         }
@@ -155,100 +165,4 @@ fn condition(error: &DataFusionError) -> Option<&SqlError> {
         DataFusionError::External(error) => error.downcast_ref(),
         _ => None,
     }
-}
-
-fn engine_state(error: &DataFusionError) -> &'static str {
-    match error.find_root() {
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => "22012",
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ArithmeticOverflow(_)) => {
-            "22003"
-        }
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => "22018",
-        DataFusionError::SchemaError(..) => "42703",
-        DataFusionError::Plan(_) | DataFusionError::SQL(..) => "42000",
-        // Mostly a type that one of its functions takes and then does not know.
-        DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "0A000",
-        error if is_pattern(error) => "22023",
-        DataFusionError::ResourcesExhausted(_) => "53200",
-        DataFusionError::ParquetError(_) => "KD001",
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "22000",
-        _ => "XX000",
-    }
-}
-
-fn engine_condition(error: &DataFusionError) -> &'static str {
-    match error.find_root() {
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::DivideByZero) => {
-            "DIVIDE_BY_ZERO"
-        }
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::CastError(_)) => {
-            "CAST_INVALID_INPUT"
-        }
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ArithmeticOverflow(_)) => {
-            "ARITHMETIC_OVERFLOW"
-        }
-        DataFusionError::SchemaError(..) => "UNRESOLVED_COLUMN",
-        DataFusionError::Plan(_) | DataFusionError::SQL(..) => "INVALID_STATEMENT",
-        DataFusionError::NotImplemented(_) | DataFusionError::Internal(_) => "UNSUPPORTED_FEATURE",
-        error if is_pattern(error) => "INVALID_PARAMETER_VALUE.PATTERN",
-        DataFusionError::ResourcesExhausted(_) => "RESOURCE_EXHAUSTED",
-        // A file that is none of Parquet is whoever put it there's.
-        DataFusionError::ParquetError(_) => "FAILED_READ_FILE.NO_HINT",
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => "EXECUTION_ERROR",
-        _ => "INTERNAL_ERROR",
-    }
-}
-
-/// The engine's text without its own prefixes and without where in its source it came from.
-pub(crate) fn plain(error: &DataFusionError) -> String {
-    match error.find_root() {
-        DataFusionError::ParquetError(error) => error.to_string(),
-        DataFusionError::ArrowError(error, _) => match &**error {
-            ArrowError::DivideByZero => {
-                "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead."
-                    .to_owned()
-            }
-            ArrowError::CastError(text) => {
-                format!("{text}. Use `try_cast` to tolerate it and return NULL instead.")
-            }
-            ArrowError::ArithmeticOverflow(text) => {
-                format!("{text}. Use `try_add` and its kin to tolerate it and return NULL instead.")
-            }
-            other => other.to_string(),
-        },
-        other => {
-            let text = other.strip_backtrace();
-            if let Some(expression) = text.split("Physical plan does not support logical expression ").nth(1)
-                && let Some(message) = not_decorrelated(expression)
-            {
-                return message.to_owned();
-            }
-            let end =
-                text.find("\nThis issue was likely caused by a bug in DataFusion").unwrap_or(text.len());
-            text[..end].replace("Internal error: ", "").trim_end().to_owned()
-        }
-    }
-}
-
-/// A subquery that would have to be run once for each row.
-pub(crate) const CORRELATED: &str = "brickyard does not support a subquery of one value that refers to the query around it \
-     and groups, sorts or limits its rows, or refers to it elsewhere than in WHERE and its aggregates. Write it as a JOIN \
-     with GROUP BY.";
-
-/// A subquery that could not be made a join.
-fn not_decorrelated(expression: &str) -> Option<&'static str> {
-    let starts = |name: &str| expression.starts_with(name);
-    if starts("ScalarSubquery") {
-        return Some(CORRELATED);
-    }
-    (starts("Exists") || starts("InSubquery")).then_some(
-        "brickyard does not support EXISTS and IN (SELECT ..) that refer to the query around them elsewhere than in the \
-         subquery's own WHERE. Write a LEFT JOIN.",
-    )
-}
-
-/// True for a pattern that is none, or too large.
-fn is_pattern(error: &DataFusionError) -> bool {
-    // The planner, which knows a constant's value already, parses it itself.
-    matches!(error, DataFusionError::External(inner) if inner.is::<regex::Error>() || inner.is::<regex_syntax::Error>())
 }

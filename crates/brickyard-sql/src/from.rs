@@ -1,10 +1,11 @@
 //! What stands in `FROM` and DataFusion does not plan: generators (`LATERAL VIEW explode(..)`), `PIVOT`, `UNPIVOT` and
-//! `TABLESAMPLE`.
+//! `TABLESAMPLE`; and `VALUES`, which it plans with other types.
 //!
 //! `rewrite/lateral.rs` brings every way to write a generator into one shape: a join in brackets whose right side is the
 //! generator. What is planned here lies over what a relation's policies let through, as anything of the query does.
 
 mod generator;
+mod inline_table;
 mod pivot;
 mod sample;
 mod unpivot;
@@ -52,6 +53,11 @@ impl RelationPlanner for FromClause {
             }
             TableFactor::Unpivot { table, value, name, columns, null_inclusion, alias } => {
                 (unpivot::plan(*table, value, &name, columns, null_inclusion.as_ref(), context)?, alias)
+            }
+            TableFactor::Derived { ref subquery, ref alias, lateral: false, sample: None }
+                if let Some(values) = inline_table::alone(subquery) =>
+            {
+                (inline_table::plan(values, context)?, alias.clone())
             }
             other => match sample::taken(other) {
                 (other, None) => {

@@ -193,7 +193,7 @@ async fn array_schema(file: &Path) -> Result<SchemaRef, DataFusionError> {
 fn unreadable(inner: &Inner, file: &Path, error: DataFusionError) -> SqlError {
     match error.find_root() {
         DataFusionError::ParquetError(_) | DataFusionError::ArrowError(..) => {
-            let why = crate::error::plain(&error);
+            let why = crate::error::of_engine::text(&error);
             let message = format!("Error while reading file {}: {why}.", paths::below(inner, file));
             SqlError::condition("FAILED_READ_FILE.NO_HINT", "KD001", message)
         }

@@ -236,7 +236,11 @@ impl<'a> Run<'a> {
             Err(error)
                 if matches!(error.find_root(), DataFusionError::SchemaError(..)) && refers_outside(&plan) =>
             {
-                return Err(SqlError::condition("UNSUPPORTED_FEATURE", "0A000", crate::error::CORRELATED));
+                return Err(SqlError::condition(
+                    "UNSUPPORTED_FEATURE",
+                    "0A000",
+                    crate::error::of_engine::CORRELATED,
+                ));
             }
             Err(error) => return Err(error.into()),
         };

@@ -33,4 +33,4 @@ pub(crate) mod sums;
 pub(crate) mod text_numbers;
 pub(crate) mod tuples;
 mod value_text;
-mod wider;
+pub(crate) mod wider;

@@ -155,5 +155,5 @@ fn subquery(plan: LogicalPlan) -> Subquery {
 }
 
 fn unsupported(what: &str) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::External(Box::new(SqlError::unsupported(what)))
+    SqlError::unsupported(what).in_engine()
 }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use crate::arrow_types;
 use crate::error::SqlError;
+use crate::error::of_engine::unresolved_column;
 use crate::run::Run;
 use crate::run::query::{Names, Scope};
 use crate::statement;
@@ -118,11 +119,7 @@ pub(crate) fn as_columns(plan: LogicalPlan, columns: &[unity::Column]) -> Result
 pub(crate) fn position(columns: &[unity::Column], name: &str) -> Result<usize, SqlError> {
     let found = columns.iter().position(|column| column.name.to_lowercase() == name.to_lowercase());
     found.ok_or_else(|| {
-        let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
-        let message = format!(
-            "A column with name `{name}` cannot be resolved. Did you mean one of [{}]?",
-            names.join(", ")
-        );
+        let message = unresolved_column(name, columns.iter().map(|column| column.name.as_str()));
         SqlError::condition("UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703", message)
     })
 }

@@ -80,7 +80,7 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
             };
             *expr = function("get_json_object", vec![(**value).clone(), text(path)]);
         }
-        Expr::Cast { data_type, .. } => sparks_type(data_type),
+        Expr::Cast { data_type, .. } => sparks_type(data_type)?,
         Expr::Extract { field: DateTimeField::Second | DateTimeField::Seconds, expr: of, .. } => {
             *expr = function("second_with_fraction", vec![(**of).clone()]);
         }
@@ -100,7 +100,7 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: of } => {
             *expr = function("bitwise_not", vec![(**of).clone()]);
         }
-        Expr::TypedString(typed) => sparks_type(&mut typed.data_type),
+        Expr::TypedString(typed) => sparks_type(&mut typed.data_type)?,
         Expr::CompoundFieldAccess { root, access_chain } => fields_of(root, access_chain),
         Expr::RLike { negated, expr: of, pattern, .. } => {
             let matches = function("regexp_like", vec![(**of).clone(), (**pattern).clone()]);
@@ -136,13 +136,22 @@ pub(crate) fn bare_call(name: &str) -> Expr {
 }
 
 /// `TIMESTAMP` is an instant; `TIMESTAMP_NTZ` is none. A `DECIMAL` without digits has ten of them.
-fn sparks_type(data_type: &mut DataType) {
+fn sparks_type(data_type: &mut DataType) -> Result<(), SqlError> {
     match data_type {
         DataType::Binary(None) => *data_type = DataType::Bytea,
         DataType::Decimal(info @ ExactNumberInfo::None)
         | DataType::Dec(info @ ExactNumberInfo::None)
         | DataType::Numeric(info @ ExactNumberInfo::None) => {
             *info = ExactNumberInfo::PrecisionAndScale(10, 0)
+        }
+        DataType::Decimal(
+            ExactNumberInfo::Precision(precision) | ExactNumberInfo::PrecisionAndScale(precision, _),
+        ) if *precision > 38 => {
+            return Err(SqlError::condition(
+                "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION",
+                "22003",
+                format!("Decimal precision {precision} exceeds max precision 38."),
+            ));
         }
         DataType::Timestamp(precision, TimezoneInfo::None) => {
             *data_type = DataType::Timestamp(*precision, TimezoneInfo::WithTimeZone);
@@ -152,6 +161,7 @@ fn sparks_type(data_type: &mut DataType) {
         }
         _ => {}
     }
+    Ok(())
 }
 
 /// `f(x).a` and `x[0].a`: a name behind a value is a field of it.

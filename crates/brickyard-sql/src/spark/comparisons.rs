@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Case, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -286,7 +286,7 @@ fn alike(left: &Option<DataType>, right: &Option<DataType>) -> Result<()> {
             shown(right)
         ),
     );
-    Err(DataFusionError::External(Box::new(error)))
+    Err(error.in_engine())
 }
 
 fn type_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {

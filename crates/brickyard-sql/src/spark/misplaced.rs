@@ -40,7 +40,11 @@ impl Visitor for Checker<'_> {
                 SetExpr::SetOperation { left, right, .. } => bodies.extend([&**left, &**right]),
                 SetExpr::Select(select) => self.select(select)?,
                 SetExpr::Values(values) => {
-                    values.rows.iter().flat_map(|row| &row.content).try_for_each(|one| self.in_operator(one))?;
+                    values
+                        .rows
+                        .iter()
+                        .flat_map(|row| &row.content)
+                        .try_for_each(|one| self.in_operator(one))?;
                 }
                 _ => {}
             }
@@ -48,13 +52,21 @@ impl Visitor for Checker<'_> {
         if let (SetExpr::Select(select), Some(order)) = (&*query.body, &query.order_by)
             && let OrderByKind::Expressions(by) = &order.kind
         {
-            by.iter().try_for_each(|one| in_range("ORDER BY", "ORDER_BY_POS_OUT_OF_RANGE", &one.expr, select))?;
+            by.iter()
+                .try_for_each(|one| in_range("ORDER BY", "ORDER_BY_POS_OUT_OF_RANGE", &one.expr, select))?;
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> Found {
         let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        if function.over.is_none() && (self.sort)(function) == Sort::Window {
+            return refused(
+                "WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE",
+                "42601",
+                format!("Window function {expr} requires an OVER clause."),
+            );
+        }
         if !self.is_aggregate(function) {
             return ControlFlow::Continue(());
         }

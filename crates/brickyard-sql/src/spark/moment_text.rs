@@ -17,7 +17,8 @@ pub(super) fn parsed(texts: &StringArray, data_type: &DataType, lenient: bool) -
         }
         let named = if data_type == &DataType::Date32 { "DATE" } else { "TIMESTAMP" };
         Err(DataFusionError::from(ArrowError::CastError(format!(
-            "The value '{text}' of the type \"STRING\" cannot be cast to \"{named}\" because it is malformed"
+            "The value '{text}' of the type \"STRING\" cannot be cast to \"{named}\" because it is malformed. \
+             Correct the value as per the syntax, or change its target type."
         ))))
     };
     if data_type == &DataType::Date32 {

@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::arithmetic::{Op, checked, is_decimal, of_decimals, type_of};
 use super::comparisons::{compared, settled};
 use super::intervals::is_interval;
-use super::wider::beside_text;
+use super::wider::{beside_text, wider};
 use crate::error::SqlError;
 
 /// Spark's reading of operators.
@@ -195,7 +195,7 @@ fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<Ra
                 expr.op
             ),
         );
-        return Err(DataFusionError::External(Box::new(error)));
+        return Err(error.in_engine());
     }
     let (RawBinaryExpr { op, left: a, right: b }, left, right) = numbers(expr, left, right);
     let op_here = match op {
@@ -211,6 +211,15 @@ fn arithmetic(expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<Ra
         let wider = if left.primitive_width() >= right.primitive_width() { &left } else { &right };
         let to = |expr: Expr, from: &DataType| if from == wider { expr } else { cast(expr, wider.clone()) };
         return Ok(PlannerResult::Planned(checked(op_here, to(a, &left), to(b, &right), wider)));
+    }
+    // By zero it fails, where DataFusion's own answers NaN.
+    if op_here == Op::Modulo
+        && (left.is_floating() || right.is_floating())
+        && let Some(both) = wider(&left, &right)
+    {
+        let real = DataType::Float64;
+        let planned = checked(op_here, cast(a, real.clone()), cast(b, real.clone()), &real);
+        return Ok(PlannerResult::Planned(if both == real { planned } else { cast(planned, both) }));
     }
     if (is_decimal(&left) || is_decimal(&right))
         && let Some(planned) = of_decimals(op_here, a.clone(), b.clone(), (&left, &right))

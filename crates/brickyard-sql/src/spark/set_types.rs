@@ -128,5 +128,5 @@ fn apart(
             shown(other)
         ),
     );
-    DataFusionError::External(Box::new(error))
+    error.in_engine()
 }

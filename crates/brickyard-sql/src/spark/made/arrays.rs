@@ -14,10 +14,18 @@ use crate::arrow_types::to_sql;
 pub(super) const ALL: &[Made] = &[
     // x[0]: from 0, and outside is an error.
     Made::new("array_item", &[Takes::Any, Takes::Whole], item_type, |given| {
-        items(given, |at, length| if at < 0 || at >= length { Place::Outside } else { Place::At(at) })
+        items(
+            given,
+            OF_ARRAY,
+            |at, length| if at < 0 || at >= length { Place::Outside } else { Place::At(at) },
+        )
     }),
     Made::new("get", &[Takes::Any, Takes::Whole], item_type, |given| {
-        items(given, |at, length| if at < 0 || at >= length { Place::Nowhere } else { Place::At(at) })
+        items(
+            given,
+            OF_ARRAY,
+            |at, length| if at < 0 || at >= length { Place::Nowhere } else { Place::At(at) },
+        )
     }),
     Made::new("element_at", &[Takes::Any, Takes::Any], item_type, |given| {
         of_list_or_map(given, Place::Outside)
@@ -67,8 +75,12 @@ enum Place {
     Nowhere,
 }
 
+/// The condition of an index that is outside, and what to call instead.
+const OF_ARRAY: (&str, &str) = ("INVALID_ARRAY_INDEX", "get()");
+const OF_ELEMENT_AT: (&str, &str) = ("INVALID_ARRAY_INDEX_IN_ELEMENT_AT", "try_element_at");
+
 /// One item of each list; `place` says which, from the index and the length.
-fn items(given: &Given<'_>, place: impl Fn(i64, i64) -> Place) -> Result<ArrayRef> {
+fn items(given: &Given<'_>, outside: (&str, &str), place: impl Fn(i64, i64) -> Place) -> Result<ArrayRef> {
     let lists = &given.columns[0];
     if lists.data_type().is_null() {
         return Ok(datafusion::arrow::array::new_null_array(given.returns, given.rows));
@@ -87,9 +99,10 @@ fn items(given: &Given<'_>, place: impl Fn(i64, i64) -> Place) -> Result<ArrayRe
             Place::At(at) => u32::try_from(from + at).ok(),
             Place::Nowhere => None,
             Place::Outside => {
+                let (condition, instead) = outside;
                 return wrong(format!(
-                    "The index {} is out of bounds. The array has {length} elements. Use `get` or `try_element_at` to \
-                     tolerate it and return NULL instead",
+                    "[{condition}] The index {} is out of bounds. The array has {length} elements. Use `{instead}` to \
+                     tolerate accessing element at invalid index and return NULL instead.",
                     indexes.value(row)
                 ));
             }
@@ -100,7 +113,7 @@ fn items(given: &Given<'_>, place: impl Fn(i64, i64) -> Place) -> Result<ArrayRe
 
 fn of_list_or_map(given: &Given<'_>, outside: Place) -> Result<ArrayRef> {
     if !matches!(given.columns[0].data_type(), DataType::Map(..)) {
-        return items(given, |at, length| match at {
+        return items(given, OF_ELEMENT_AT, |at, length| match at {
             0 => Place::Outside,
             at if at > 0 && at <= length => Place::At(at - 1),
             at if at < 0 && -at <= length => Place::At(length + at),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     ArrayRef, Decimal128Array, Float64Array, Int64Array, TimestampMicrosecondArray,
 };
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use jiff::civil::DateTime;
 
 use super::{Given, Made, Takes, always, instant, wrong};
@@ -56,6 +58,12 @@ pub(super) const ALL: &[Made] = &[
         let seconds: Decimal128Array = (0..given.rows).map(micros).collect();
         Ok(Arc::new(seconds.with_precision_and_scale(8, 6)?))
     }),
+    Made::new("from_utc_timestamp", &[Takes::Moment, Takes::Text], always!(instant()), |given| {
+        shifted(given, &datafusion_spark::function::datetime::from_utc_timestamp())
+    }),
+    Made::new("to_utc_timestamp", &[Takes::Moment, Takes::Text], always!(instant()), |given| {
+        shifted(given, &datafusion_spark::function::datetime::to_utc_timestamp())
+    }),
     Made::new("timestamp_millis", &[Takes::Whole], always!(instant()), |given| instants(given, 1000)),
     Made::new("timestamp_micros", &[Takes::Whole], always!(instant()), |given| instants(given, 1)),
 ];
@@ -72,6 +80,22 @@ fn instants(given: &Given<'_>, scale: i64) -> Result<ArrayRef> {
         });
     }
     Ok(Arc::new(TimestampMicrosecondArray::from(out).with_timezone(UTC)))
+}
+
+/// Instants moved by a zone's offset. DataFusion's function leaves the offset out that a text has, and answers with times
+/// that are no instants.
+fn shifted(given: &Given<'_>, by: &ScalarUDF) -> Result<ArrayRef> {
+    let civil = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let args = vec![cast(&given.columns[0], &civil)?, Arc::clone(&given.columns[1])];
+    let field = |of: &DataType| Arc::new(Field::new("at", of.clone(), true));
+    let moved = by.invoke_with_args(ScalarFunctionArgs {
+        arg_fields: args.iter().map(|arg| field(arg.data_type())).collect(),
+        args: args.into_iter().map(ColumnarValue::Array).collect(),
+        number_rows: given.rows,
+        return_field: field(&civil),
+        config_options: Arc::default(),
+    })?;
+    Ok(cast(&moved.into_array(given.rows)?, given.returns)?)
 }
 
 /// The calendar's reading of an instant.
