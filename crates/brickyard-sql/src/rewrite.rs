@@ -97,6 +97,7 @@ impl VisitorMut for Rewrite<'_> {
         clauses::everything(select);
         clauses::wildcards(select);
         let rewritten = clauses::grouping(select)
+            .map(|()| clauses::grouping_ids(select))
             .and_then(|()| tuples::conditions(select))
             .and_then(|()| lateral::gather(select));
         if let Err(error) = rewritten {

@@ -5,13 +5,14 @@
 
 pub(crate) mod aggregates;
 pub(crate) mod arithmetic;
+pub(crate) mod built_in;
 pub(crate) mod by_type;
 pub(crate) mod calls;
 pub(crate) mod casts;
 pub(crate) mod clauses;
 pub(crate) mod comparisons;
 mod datetime_pattern;
-mod expressions;
+pub(crate) mod expressions;
 pub(crate) mod indexed;
 mod intervals;
 mod json_options;

@@ -182,6 +182,12 @@ fn not_decorrelated(expression: &str) -> Option<&'static str> {
     if starts("ScalarSubquery") {
         return Some(CORRELATED);
     }
+    if starts("OuterReferenceColumn") {
+        return Some(
+            "brickyard does not support a LATERAL subquery that refers to the query around it elsewhere than in its own \
+             WHERE. Write an expression, or a JOIN.",
+        );
+    }
     (starts("Exists") || starts("InSubquery")).then_some(
         "brickyard does not support EXISTS and IN (SELECT ..) that refer to the query around them elsewhere than in the \
          subquery's own WHERE. Write a LEFT JOIN.",

@@ -1,14 +1,18 @@
 //! Clauses of Databricks that say in other words what the planner knows: `GROUP BY a WITH ROLLUP`, `SORT BY`,
 //! `ORDER BY ALL`, `FROM t` without `SELECT`, `t.*` of a table that was named in full, `PIVOT` without names.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, GroupByWithModifier, ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select,
-    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value,
-    ValueWithSpan, WildcardAdditionalOptions,
+    DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, GroupByWithModifier, Ident,
+    ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::{fold, fold_name, parts};
 use crate::error::SqlError;
+use crate::spark::expressions::cast;
 
 /// `GROUP BY a, b WITH ROLLUP | WITH CUBE | GROUPING SETS (..)`.
 pub(super) fn grouping(select: &mut Select) -> Result<(), SqlError> {
@@ -26,6 +30,51 @@ pub(super) fn grouping(select: &mut Select) -> Result<(), SqlError> {
     };
     *by = vec![sets];
     Ok(())
+}
+
+/// `grouping_id(a, b)` is `grouping` of both, and `grouping_id()` of all that is grouped by.
+pub(super) fn grouping_ids(select: &mut Select) {
+    let GroupByExpr::Expressions(by, _) = &select.group_by else { return };
+    let mut all: Vec<Expr> = Vec::new();
+    for one in by {
+        let parts = match one {
+            Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
+                sets.iter().flatten().collect()
+            }
+            other => vec![other],
+        };
+        for part in parts {
+            if !all.contains(part) {
+                all.push(part.clone());
+            }
+        }
+    }
+    let mut naming = GroupingIds { all };
+    let _ = VisitMut::visit(&mut select.projection, &mut naming);
+    let _ = VisitMut::visit(&mut select.having, &mut naming);
+}
+
+struct GroupingIds {
+    all: Vec<Expr>,
+}
+
+impl VisitorMut for GroupingIds {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        if parts(&function.name) != ["grouping_id"] {
+            return ControlFlow::Continue(());
+        }
+        let FunctionArguments::List(list) = &mut function.args else { return ControlFlow::Continue(()) };
+        if list.args.is_empty() {
+            let all = self.all.iter().cloned();
+            list.args = all.map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one))).collect();
+        }
+        function.name = ObjectName::from(vec![Ident::new("grouping")]);
+        *expr = cast(expr.clone(), DataType::BigInt(None));
+        ControlFlow::Continue(())
+    }
 }
 
 /// `FROM t` alone is `SELECT * FROM t`.

@@ -25,7 +25,7 @@ use crate::planner::{Loaded, Missing, Round};
 use crate::rewrite::{self, TableFunctionCall};
 use crate::run::{Rows, Run, rows_from, spelling};
 use crate::session::Current;
-use crate::spark::{calls, clauses, lateral_alias, misplaced, set_types, struct_wildcard};
+use crate::spark::{built_in, calls, clauses, lateral_alias, misplaced, set_types, struct_wildcard};
 use crate::statement::Statement;
 use crate::temporary::variables::Variables;
 
@@ -474,6 +474,9 @@ fn explained(error: datafusion::error::DataFusionError) -> SqlError {
     let text = error.find_root().strip_backtrace();
     if let Some(rest) = text.strip_prefix("Error during planning: Invalid function '") {
         let name = rest.split('\'').next().unwrap_or_default();
+        if built_in::is_one(name) {
+            return SqlError::unsupported(format_args!("the function {name}"));
+        }
         return not_found("UNRESOLVED_ROUTINE", "routine", "42883", name);
     }
     error.into()

@@ -5,7 +5,7 @@
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr, Function,
     FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value,
+    OrderByOptions, SetExpr, SetOperator, Subscript, TimezoneInfo, UnaryOperator, Value, ValueWithSpan,
 };
 
 pub(super) use super::expressions::{binary, case, cast, function, list, named, nested, number, text};
@@ -93,6 +93,10 @@ pub(crate) fn rewrite(expr: &mut Expr) -> Result<(), SqlError> {
             }
         }
         Expr::Interval(interval) => {
+            // The planner of window frames takes texts only.
+            if let Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) = &*interval.value {
+                *interval.value = text(digits.clone());
+            }
             if let Some(replaced) = intervals::composite(interval)? {
                 *expr = replaced;
             }
@@ -414,10 +418,6 @@ fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError> {
         ("sort_array", [of]) => function("array_sort", vec![of.clone(), text("ASC"), text("NULLS FIRST")]),
         ("date_trunc", [unit, of]) => {
             function("date_trunc", vec![unit.clone(), cast(of.clone(), timestamp())])
-        }
-        // A text is a date here. Bare dates go on as they are: replacing a call by itself would not end.
-        ("date_add" | "date_sub", [of @ Expr::Value(_), days]) => {
-            function(name, vec![cast(of.clone(), DataType::Date), days.clone()])
         }
         ("dateadd" | "date_add" | "timestampadd", [unit, count, to]) => {
             let place = match unit_of(unit) {

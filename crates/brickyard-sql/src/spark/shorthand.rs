@@ -42,10 +42,15 @@ pub(super) fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError>
             let interval = function("make_interval", zeros.collect());
             nested(binary(cast(to.clone(), instant()), BinaryOperator::Plus, interval))
         }
-        // A text is a date here. Replacing a call by itself would not end, so only a literal is looked at.
-        ("add_months" | "next_day" | "last_day", [of @ Expr::Value(_), rest @ ..]) => {
+        // A text or an instant is a date here.
+        ("add_months" | "next_day" | "last_day" | "trunc", [of, rest @ ..])
+            if !is_cast(of, &DataType::Date) =>
+        {
             let first = cast(of.clone(), DataType::Date);
             function(name, std::iter::once(first).chain(rest.iter().cloned()).collect())
+        }
+        ("date_add" | "date_sub", [of, days]) if !is_cast(of, &DataType::Date) => {
+            function(name, vec![cast(of.clone(), DataType::Date), days.clone()])
         }
         ("second", [of @ Expr::Value(_)]) => function("second", vec![cast(of.clone(), instant())]),
         ("date_part" | "datepart", [field, of]) if is_second(field) => {
@@ -90,6 +95,13 @@ pub(super) fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError>
             cast(case(vec![(known, place)], None), DataType::BigInt(None))
         }
         ("array_prepend", [of, what]) => function("list_prepend", vec![what.clone(), of.clone()]),
+        ("map_concat", [_, ..]) => {
+            let known = args.iter().map(|map| Expr::IsNotNull(Box::new(nested(map.clone()))));
+            let known = known.reduce(|left, right| binary(left, BinaryOperator::And, right));
+            let entries = args.iter().map(|map| function("map_entries", vec![map.clone()])).collect();
+            let joined = function("map_from_entries", vec![function("array_concat", entries)]);
+            case(known.map(|known| (known, joined)).into_iter().collect(), None)
+        }
         ("map_contains_key", [map, key]) => {
             function("array_contains", vec![function("map_keys", vec![map.clone()]), key.clone()])
         }
@@ -107,6 +119,10 @@ pub(super) fn value(name: &str, args: &[Expr]) -> Result<Option<Expr>, SqlError>
         }
         ("json_tuple" | "stack" | "inline" | "inline_outer" | "posexplode_outer", _) => {
             return Err(SqlError::unsupported(format_args!("{name} in a SELECT list")));
+        }
+        // Their columns would be what cannot be found.
+        ("window" | "session_window", _) => {
+            return Err(SqlError::unsupported(format_args!("the function {name}")));
         }
         ("ai_query", _) => {
             return Err(SqlError::unsupported("ai_query: it stands in for no model inside of SQL"));
@@ -137,6 +153,11 @@ pub(super) fn named_struct(args: &[Expr]) -> Result<Expr, SqlError> {
         pairs.extend([text(name), value]);
     }
     Ok(function("named_struct", pairs))
+}
+
+/// Whether an expression is a cast to a type: a call of it was looked at before.
+fn is_cast(expr: &Expr, to: &DataType) -> bool {
+    matches!(expr, Expr::Cast { data_type, .. } if data_type == to)
 }
 
 fn tried(of: &Expr, data_type: DataType) -> Expr {
