@@ -4,10 +4,11 @@
 //! (which is where somebody is asked whether they may), and planning starts again.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use brickyard_catalog::unity::{FunctionReturns, Object};
-use datafusion::arrow::datatypes::DataType;
+use brickyard_types::SqlType;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
@@ -134,7 +135,8 @@ impl ContextProvider for Round<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        None
+        static MAPS: LazyLock<Arc<dyn TypePlanner>> = LazyLock::new(|| Arc::new(Maps));
+        Some(Arc::clone(&MAPS))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -190,6 +192,26 @@ impl ContextProvider for Round<'_> {
 
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// `MAP<key, value>`, the one type of Spark that DataFusion's planner does not know.
+#[derive(Debug)]
+struct Maps;
+
+impl TypePlanner for Maps {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        let map = matches!(sql_type, ast::DataType::Map(..)).then(|| of_sql(sql_type)).flatten();
+        Ok(map.map(|map| Arc::new(Field::new("", to_arrow(&map), true))))
+    }
+}
+
+fn of_sql(sql_type: &ast::DataType) -> Option<SqlType> {
+    match sql_type {
+        ast::DataType::Map(key, value) => {
+            Some(SqlType::Map(Box::new(of_sql(key)?), Box::new(of_sql(value)?)))
+        }
+        other => other.to_string().parse().ok(),
     }
 }
 
