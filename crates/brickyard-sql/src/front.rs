@@ -64,7 +64,16 @@ pub fn parse(sql: &str) -> Result<Vec<(Statement, Range<usize>)>, SyntaxError> {
 
 /// Exactly one statement; `;` may follow it, and nothing else.
 pub fn parse_one(sql: &str) -> Result<Statement, SyntaxError> {
-    read(sql, only(sql)?, statement::statement)
+    match only(sql) {
+        Ok(tokens) => read(sql, tokens, statement::statement),
+        // `BEGIN .. ; .. END` is not two statements where one is meant, but one that is not supported.
+        Err(error) => {
+            match Lexer::new(sql)?.statement()?.map(|(first, _)| read(sql, first, statement::statement)) {
+                Some(Err(first)) if first.class == ErrorClass::Unsupported => Err(first),
+                _ => Err(error),
+            }
+        }
+    }
 }
 
 /// An expression, and nothing behind it.

@@ -45,6 +45,10 @@ pub(super) fn condition(error: &DataFusionError) -> (&'static str, &'static str)
             }
             SchemaError::FieldNotFound { .. } => ("UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
             SchemaError::AmbiguousReference { .. } => ("AMBIGUOUS_REFERENCE", "42704"),
+            // What is grouped by stands beside what is made of the groups: by its alias it is one of those.
+            SchemaError::DuplicateUnqualifiedField { name } if name.ends_with(')') => {
+                ("GROUP_BY_AGGREGATE", "42903")
+            }
             SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. } => {
                 ("COLUMN_ALREADY_EXISTS", "42711")
             }
@@ -131,6 +135,9 @@ fn of_schema(error: &SchemaError) -> String {
         }
         SchemaError::AmbiguousReference { field } => {
             format!("Reference {} is ambiguous: say whose it is.", quoted(&field.name))
+        }
+        SchemaError::DuplicateUnqualifiedField { name } if name.ends_with(')') => {
+            format!("Aggregate functions are not allowed in GROUP BY, but found {name}.")
         }
         SchemaError::DuplicateQualifiedField { name, .. }
         | SchemaError::DuplicateUnqualifiedField { name } => {

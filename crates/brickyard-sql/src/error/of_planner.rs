@@ -24,6 +24,7 @@ const SENTENCES: &[fn(&str) -> Option<Worded>] = &[
     limit,
     parts_of_a_name,
     impossible_cast,
+    misplaced,
     arguments,
 ];
 
@@ -129,10 +130,28 @@ fn impossible_cast(text: &str) -> Option<Worded> {
     Some(("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "42K09", said))
 }
 
+/// What only a group or a window has, in a place that nobody looked at before.
+fn misplaced(text: &str) -> Option<Worded> {
+    let expression = text.strip_prefix("Physical plan does not support logical expression ")?;
+    let what = if expression.starts_with("AggregateFunction(") {
+        "an aggregate function"
+    } else if expression.starts_with("WindowFunction(") {
+        "a window function"
+    } else {
+        return None;
+    };
+    let said = format!(
+        "A query operator contains one or more unsupported expressions: {what} where there is no group and no window. Rewrite \
+         the query to avoid it there."
+    );
+    Some(("UNSUPPORTED_EXPR_FOR_OPERATOR", "42K0E", said))
+}
+
 /// Types that a function does not take.
 fn arguments(text: &str) -> Option<Worded> {
     let function = between(text, "Failed to coerce arguments to satisfy a call to '", "' function")
         .or_else(|| between(text, "Function '", "' failed to match any signature"))
+        .or_else(|| between(text, "Function '", "' requires "))
         .or_else(|| between(text, "Unary operator '", "' requires a boolean"))
         .or_else(|| text.strip_prefix("unnest() can only be applied to").map(|_| "explode"))?;
     // One sentence may hold another about the same function.
@@ -153,10 +172,9 @@ fn between<'t>(text: &'t str, before: &str, behind: &str) -> Option<&'t str> {
 
 /// A type, or more of them, by the names that SQL has for them.
 fn shown(types: &str) -> String {
-    match types.trim().parse::<DataType>() {
-        Ok(one) => named(&one),
-        Err(_) => types.to_owned(),
-    }
+    let read = |text: &str| text.trim().parse::<DataType>().ok().map(|of| named(&of));
+    let each = || types.split(", ").map(read).collect::<Option<Vec<_>>>();
+    read(types).or_else(|| Some(each()?.join(", "))).unwrap_or_else(|| types.to_owned())
 }
 
 fn named(of: &DataType) -> String {

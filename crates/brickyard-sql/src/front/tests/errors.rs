@@ -71,6 +71,7 @@ fn a_second_statement_is_refused() {
     for sql in ["SELECT 1; SELECT 2", "SELECT 1; DROP TABLE t", "SELECT 1;;x", "USE a; --\n b"] {
         assert!(refused(sql).contains("one statement at a time"), "{sql}");
     }
+    assert!(refused("BEGIN DECLARE x INT; SET x = 1; END").contains("not supported: BEGIN"));
     for sql in ["SELECT 1;", "SELECT 1 ; ;; -- done\n", "SELECT ';'", "SELECT 1 -- ; SELECT 2"] {
         parsed(sql);
     }
