@@ -67,30 +67,34 @@ const BOUNDED: &[(&str, Makes)] = &[
     ("levenshtein", Makes::Compared),
 ];
 
-/// Puts a bound around the built-in functions that need one.
+/// Puts a bound around the built-in functions that need one, under every name that each goes by: a name may be left to
+/// DataFusion's function when Spark's took the other.
 pub(crate) fn bound(state: &mut SessionState) {
-    for (name, makes) in BOUNDED {
-        let Some(inner) = state.scalar_functions().get(*name).cloned() else { continue };
-        if inner.name() != *name {
-            continue;
-        }
-        let bounded = ScalarUDF::from(Bounded { inner, makes: *makes });
-        if let Err(error) = state.register_udf(Arc::new(bounded)) {
-            tracing::error!(%error, name, "a function could not be bounded");
+    let makes = |name: &str| BOUNDED.iter().find(|(known, _)| *known == name).map(|(_, makes)| *makes);
+    let found: Vec<_> = (state.scalar_functions().iter())
+        .filter_map(|(name, inner)| {
+            let makes = makes(name).or_else(|| makes(inner.name()))?;
+            Some(Bounded { name: name.clone(), inner: Arc::clone(inner), makes })
+        })
+        .collect();
+    for bounded in found {
+        if let Err(error) = state.register_udf(Arc::new(ScalarUDF::from(bounded))) {
+            tracing::error!(%error, "a function could not be bounded");
         }
     }
 }
 
-/// A function with a bound.
+/// A function with a bound, under one of its names.
 #[derive(Debug)]
 struct Bounded {
+    name: String,
     inner: Arc<ScalarUDF>,
     makes: Makes,
 }
 
 impl PartialEq for Bounded {
     fn eq(&self, other: &Self) -> bool {
-        self.inner == other.inner
+        self.name == other.name && self.inner == other.inner
     }
 }
 
@@ -104,11 +108,7 @@ impl Hash for Bounded {
 
 impl ScalarUDFImpl for Bounded {
     fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
+        &self.name
     }
 
     fn signature(&self) -> &Signature {

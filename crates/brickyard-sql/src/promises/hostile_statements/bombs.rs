@@ -19,6 +19,8 @@ const BOMBS: &[&str] = &[
     "SELECT length(space(2000000000))",
     "SELECT cardinality(array_repeat(1, 10000000000))",
     "SELECT cardinality(array_repeat(k, 1000000000000000000)) FROM plain",
+    "SELECT cardinality(list_repeat('x', 2147483647)) FROM plain",
+    "SELECT cardinality(list_resize(make_array(1), 2147483647)) FROM plain",
     "SELECT cardinality(sequence(1, 1000000000000))",
     "SELECT cardinality(sequence(1, 9223372036854775807))",
     "SELECT cardinality(generate_series(1, 1000000000000000000))",
